@@ -1,0 +1,467 @@
+"""The queue between the function's threads and the sender: a bounded ring in (usually file-backed) memory.
+
+Guarantees
+----------
+* Appending is one copy into the mapping under one lock: no system call (but one ``posix_fallocate`` for each further
+  MiB ever used), no allocation that grows with the backlog.
+* What was appended survives any death of the process, because the mapping belongs to a file that the next process
+  reads (``journal_file.py``). A torn last entry is detected by its checksum and ends the recovery there.
+* The same bytes always give the same chunks, in the same order; so lines get the same ``seq`` again after a crash.
+* Re-entrance is safe: a finalizer or a signal handler that writes while its own thread is inside `append` is put
+  aside and appended right after.
+
+Layout
+------
+::
+
+    0        8         16              32            64                2112               4160       4096 + capacity
+    +--------+---------+---------------+------+------+-----------------+------------------+ - - - - - - - -+
+    | magic  | capacity| environment   | drops| 0    | commit slot 0   | commit slot 1    |   ring         |
+    +--------+---------+---------------+------+------+-----------------+------------------+ - - - - - - - -+
+
+    commit slot   generation u64 | position u64 | seq u64 | acked u64 | context length u16 | crc u32 | context (UTF-8)
+                  The two are written in turn; the valid one with the higher generation counts.
+    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | data (length bytes)
+                  crc = crc32(data, seed), seed = position ^ time ^ thread ^ kind, so that what an earlier lap left behind never
+                  passes for new. A length of 0xFFFFFFFF means: go on at the front of the ring.
+
+Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
+committed the next entry starts at the front again, so a function that writes little touches few pages.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from _thread import RLock, get_ident
+from time import time_ns
+from zlib import crc32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from mmap import mmap
+
+    #: (position after the entry, kind, thread, time in us, data)
+    Chunk = tuple[int, int, int, int, bytes]
+    Buffer = mmap | bytearray
+
+#: Kinds of entries. The first two are pieces of a stream and may end anywhere in a line; the others are whole.
+STDOUT, STDERR, FRAME, CONTEXT, EVENT, EXTENSION, CUT, DROPPED, LOG = range(9)
+
+#: Kinds that an invocation's flush must deliver. The others (platform events, context) ride along with them.
+_URGENT = frozenset((STDOUT, STDERR, FRAME, EXTENSION, DROPPED, LOG))
+
+MAGIC = b"firetee1"
+HEADER_BYTES = 8192
+_HEADER = struct.Struct("<8sQ16s")
+_DROPS_AT = 32
+_DROPS = struct.Struct("<QQ")
+_SLOT = struct.Struct("<QQQQHI")
+_SLOT_AT = (64, 64 + 4032)
+MAX_CONTEXT_BYTES = 4032 - _SLOT.size
+
+_ENTRY = struct.Struct("<IIQQB")
+_LENGTH_CRC = struct.Struct("<II")
+_pack_length_crc = _LENGTH_CRC.pack
+_unpack_length_crc = _LENGTH_CRC.unpack_from
+_ENTRY_BYTES = _ENTRY.size
+_pack_entry = _ENTRY.pack_into
+_WRAP = 0xFFFFFFFF
+_NEVER = 1 << 62
+_MASK = 0xFFFFFFFF
+#: Room kept free so that the entry which says how much was dropped always fits (a choice).
+_RESERVE = 64
+#: How much of the file is allocated at a time (a choice: a few microseconds on ext4, little to waste).
+GROW_BYTES = 1 << 20
+
+
+class Commit:
+    """Where a reader starts: everything before `position` is done with.
+
+    `seq` is the number of the first line that begins at `position`; lines numbered below `acked` are delivered even
+    though they stand behind it (another thread's line was still open); `context` is in force at `position`.
+    """
+
+    __slots__ = ("acked", "context", "position", "seq")
+
+    def __init__(self, position: int, seq: int, acked: int, context: bytes) -> None:
+        self.position = position
+        self.seq = seq
+        self.acked = acked
+        self.context = context
+
+
+class Journal:
+    """A ring over `buffer`. Any thread may append; one thread (the sender) reads and commits.
+
+    `grow(bytes)` makes sure that that much of the ring is really there and says whether it is; `nudge()` is called
+    (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be read, and again only after
+    the next `read`.
+    """
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        *,
+        environment: str,
+        grow: Callable[[int], bool] | None = None,
+        nudge: Callable[[], None] | None = None,
+        watermark: int = _NEVER,
+    ) -> None:
+        self.environment = environment
+        self._buffer = buffer
+        self._capacity = len(buffer) - HEADER_BYTES
+        self._allocated = 0 if grow else self._capacity
+        self._grow = grow
+        self._nudge = nudge
+        self._watermark = watermark
+        self._lock = lock = RLock()
+        self._acquire, self._release = lock.acquire, lock.release
+        self._busy = False
+        self._reentrant: list[tuple[int, bytes, int]] = []
+        self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
+        self._wake_at = watermark
+        self._origin = 0  # position - origin = place in the buffer
+        self._straight = 0  # an entry that ends before this position needs no wrap, growth, wake-up or drop
+        self._open_kind = self._open_thread = -1  # of the newest entry, while it is an unfinished line
+        self._open_at = 0
+        self._generation = 0
+        self._cut_threads: set[tuple[int, int]] = set()
+        self._dropped = [0, 0]  # lines and bytes that found no room since the last DROPPED entry
+        self.urgent = False  # something that a flush must deliver was appended since the last `read`
+        self.written_bytes = 0  # of the function's own output, for `producedBytes`
+        self.dropped_lines = 0  # in all
+        _HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
+        self.commit(Commit(0, 0, 0, b""))
+
+    # ---- the function's threads ----------------------------------------------------------------------------------
+
+    def append(self, kind: int, data: bytes, time_us: int = 0) -> bool:
+        """Append one entry; False if there was no room (counted, and reported by a DROPPED entry where it is missing).
+
+        Any thread, and signal handlers. The rest of a line that this thread has just begun is added to its beginning.
+        """
+        thread = get_ident()
+        self._acquire()  # (measured: twice as fast as `with`)
+        if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
+            self._reentrant.append((kind, data, time_us or time_ns() // 1000))
+            self._release()
+            return True
+        self._busy = True
+        try:
+            if kind == self._open_kind and thread == self._open_thread and self._extend(data):
+                return True
+            # The usual case of `_store` and `_write`, without a further call.
+            head = self._head
+            length = len(data)
+            end = head + _ENTRY_BYTES + length
+            if end > self._straight:
+                return self._store(kind, data, time_us or time_ns() // 1000, thread)
+            time_us = time_us or time_ns() // 1000
+            at = head - self._origin
+            self._buffer[at + _ENTRY_BYTES : at + _ENTRY_BYTES + length] = data
+            _pack_entry(
+                self._buffer, at, length, crc32(data, (head ^ time_us ^ thread ^ kind) & _MASK), time_us, thread, kind
+            )
+            if kind <= STDERR and data[-1:] != b"\n":
+                self._open_kind, self._open_thread, self._open_at = kind, thread, at
+            else:
+                self._open_kind = -1
+            self._head = end
+            self.written_bytes += length
+            if kind in _URGENT:
+                self.urgent = True
+            return True
+        finally:
+            if self._reentrant:
+                self._store_reentrant(thread)
+            self._busy = False
+            self._release()
+
+    def _extend(self, data: bytes) -> bool:
+        """Add to the newest entry, an unfinished line; False if there is no room right behind it."""
+        head = self._head
+        end = head + len(data)
+        if end > self._straight:
+            return False
+        at = head - self._origin
+        opened = self._open_at
+        length, crc = _unpack_length_crc(self._buffer, opened)
+        # The payload first, then length and checksum in one 8-byte store: a kill in between leaves the old entry.
+        self._buffer[at : at + len(data)] = data
+        self._buffer[opened : opened + 8] = _pack_length_crc(length + len(data), crc32(data, crc))
+        self._head = end
+        self.written_bytes += len(data)
+        if data[-1:] == b"\n":
+            self._open_kind = -1
+        return True
+
+    def _store_reentrant(self, thread: int) -> None:
+        while self._reentrant:
+            kind, data, time_us = self._reentrant.pop(0)
+            self._store(kind, data, time_us, thread)
+
+    def _store(self, kind: int, data: bytes, time_us: int, thread: int) -> bool:
+        """Append in every case, after the note on dropped lines if one is due."""
+        if self._dropped[1]:
+            self._note_drops()
+        if self._cut_threads and kind <= STDERR:
+            data = self._rest_of_dropped_line(kind, data, thread)
+            if not data:
+                return False
+        if self._dropped[1] or not self._write(kind, data, time_us, thread, _RESERVE):
+            self._drop(kind, data, thread)
+            return False
+        if kind in _URGENT:
+            self.urgent = True
+            self.written_bytes += len(data)
+        if self._head >= self._wake_at:
+            self._wake_at = _NEVER
+            if self._nudge is not None:
+                self._nudge()
+        self._measure()
+        return True
+
+    def _write(self, kind: int, data: bytes, time_us: int, thread: int, reserve: int) -> bool:
+        """Put one entry into the ring, at the front again if it does not fit before the end; False if it does not fit."""
+        length = len(data)
+        size = _ENTRY_BYTES + length
+        capacity = self._capacity
+        head = self._head
+        place = head % capacity
+        start = head if place + size <= capacity else head + capacity - place
+        if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
+            return False
+        if start != head and capacity - place >= 8:
+            at = HEADER_BYTES + place
+            self._buffer[at : at + 8] = _pack_length_crc(_WRAP, head & _MASK)
+        at = HEADER_BYTES + start % capacity
+        crc = crc32(data, (start ^ time_us ^ thread ^ kind) & _MASK)
+        self._buffer[at + _ENTRY_BYTES : at + size] = data
+        _pack_entry(self._buffer, at, length, crc, time_us, thread, kind)
+        self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
+        self._open_thread, self._open_at = thread, at
+        self._head = start + size
+        return True
+
+    def _allocate(self, upto: int) -> bool:
+        if upto > self._allocated:
+            upto = min(self._capacity, -(-upto // GROW_BYTES) * GROW_BYTES)
+            if self._grow is None or not self._grow(HEADER_BYTES + upto):
+                return False
+            self._allocated = upto
+        return True
+
+    def _measure(self) -> None:
+        """Find how far entries can be appended without a further thought."""
+        if self._dropped[1] or self._cut_threads:
+            self._straight = 0
+        else:
+            lap = self._head - self._head % self._capacity
+            self._origin = lap - HEADER_BYTES
+            self._straight = min(lap + self._allocated, self._tail + self._capacity - _RESERVE, self._wake_at)
+
+    # ---- drops, under the lock -----------------------------------------------------------------------------------
+
+    def _drop(self, kind: int, data: bytes, thread: int) -> None:
+        self._open_kind = -1
+        if kind <= STDERR:
+            self._count_drop(data.count(b"\n"), len(data))
+            if not data.endswith(b"\n"):
+                self._cut_threads.add((kind, thread))
+        else:
+            self._count_drop(1, len(data))
+        self._measure()
+
+    def _count_drop(self, lines: int, size: int) -> None:
+        self._dropped[0] += lines
+        self._dropped[1] += size
+        self.dropped_lines += lines
+        _DROPS.pack_into(self._buffer, _DROPS_AT, *self._dropped)  # a crash must not lose the count either
+
+    def _rest_of_dropped_line(self, kind: int, data: bytes, thread: int) -> bytes:
+        """What remains of `data` once the end of a line whose beginning was dropped is dropped as well."""
+        if (kind, thread) not in self._cut_threads:
+            return data
+        end = data.find(b"\n") + 1
+        self._count_drop(1 if end else 0, end or len(data))
+        if end:
+            self._cut_threads.discard((kind, thread))
+            self._note_drops()
+            return data[end:]
+        return b""
+
+    def _note_drops(self) -> None:
+        lines, size = self._dropped
+        if self._write(DROPPED, _DROPS.pack(lines, size), time_ns() // 1000, 0, 0):
+            self._dropped = [0, 0]
+            _DROPS.pack_into(self._buffer, _DROPS_AT, 0, 0)
+            self.urgent = True
+
+    # ---- the sender's thread -------------------------------------------------------------------------------------
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything ever appended is committed. Any thread; exact only while no one appends."""
+        return self._head == self._tail and not self._dropped[1] and not self._reentrant
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of the ring in use. Any thread."""
+        return self._head - self._tail
+
+    def read(self, limit: int) -> list[Chunk]:
+        """The next chunks, about `limit` bytes of them; they stay in the ring until `commit` passes them."""
+        with self._lock:
+            self._store_reentrant(get_ident())
+            if self._dropped[1]:
+                self._note_drops()
+            start, head = self._read, self._head
+            self._open_kind = -1  # what is handed out is not extended any more
+            if head - start <= limit:
+                self.urgent = False
+        chunks, position = scan(self._buffer, self._capacity, start, head, limit, check=False)
+        with self._lock:
+            self._read = position
+            self._wake_at = position + self._watermark
+            self._measure()
+        return chunks
+
+    def commit(self, commit: Commit) -> None:
+        """Free everything before `commit.position`, so that a crash from here on does not bring it back."""
+        with self._lock:
+            position = commit.position
+            if position == self._head and position % self._capacity and self._read == self._head:
+                # Empty: start at the front again.
+                self._head = self._read = position = position - position % self._capacity + self._capacity
+                self._open_kind = -1
+                self._wake_at = position + self._watermark
+            self._tail = position
+            self._measure()
+            self._generation += 1
+            _write_slot(self._buffer, self._generation, position, commit)
+
+    def close(self) -> None:
+        """Let go of the memory; nothing may be appended afterwards."""
+        if not isinstance(self._buffer, bytearray):
+            self._buffer.close()
+
+
+class DeadJournal:
+    """What another process left behind in `buffer`; read by the sender's thread only.
+
+    Raises `ValueError` with the reason if the buffer is not a journal. Has the reading half of `Journal`'s interface.
+    """
+
+    urgent = True
+
+    def __init__(self, buffer: Buffer) -> None:
+        if len(buffer) <= HEADER_BYTES:
+            raise ValueError("it is too short")
+        magic, capacity, environment = _HEADER.unpack_from(buffer, 0)
+        if magic != MAGIC or capacity != len(buffer) - HEADER_BYTES:
+            raise ValueError("its header is not a journal's")
+        self.environment: str = environment.rstrip(b"\0").decode("ascii", "replace")
+        self._buffer = buffer
+        self._capacity: int = capacity
+        self._generation, self.start = _newest_commit(buffer)
+        self._read = self._tail = self.start.position
+        self._drops: tuple[int, int] = _DROPS.unpack_from(buffer, _DROPS_AT)
+        self._ended = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether all of it has been read and committed."""
+        return self._ended and self._tail == self._read
+
+    @property
+    def backlog(self) -> int:
+        """At most this many bytes are left; 0 once everything is committed."""
+        return 0 if self.empty else self._capacity
+
+    def read(self, limit: int) -> list[Chunk]:
+        """The next chunks, up to the first entry that is not whole; then what had been dropped, then nothing."""
+        end = self._tail + self._capacity
+        chunks, self._read = scan(self._buffer, self._capacity, self._read, end, limit, check=True)
+        if not chunks and not self._ended:
+            self._ended = True
+            if self._drops[1]:
+                chunks = [(self._read, DROPPED, 0, time_ns() // 1000, _DROPS.pack(*self._drops))]
+            chunks.append((self._read, CUT, 0, time_ns() // 1000, b""))
+        return chunks
+
+    def commit(self, commit: Commit) -> None:
+        """Remember progress, so that a second crash does not send again what was delivered."""
+        self._tail = commit.position
+        self._generation += 1
+        _write_slot(self._buffer, self._generation, commit.position, commit)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        if not isinstance(self._buffer, bytearray):
+            self._buffer.close()
+
+
+def _write_slot(buffer: Buffer, generation: int, position: int, commit: Commit) -> None:
+    context = commit.context[:MAX_CONTEXT_BYTES]
+    fields = (generation, position, commit.seq, commit.acked, len(context))
+    crc = crc32(context, crc32(_SLOT.pack(*fields, 0)))
+    at = _SLOT_AT[generation & 1]
+    buffer[at : at + _SLOT.size + len(context)] = _SLOT.pack(*fields, crc) + context
+
+
+def _newest_commit(buffer: Buffer) -> tuple[int, Commit]:
+    """The generation and content of the newest whole commit slot; `ValueError` if there is none."""
+    newest, found = -1, None
+    for at in _SLOT_AT:
+        generation, position, seq, acked, length, crc = _SLOT.unpack_from(buffer, at)
+        context = bytes(buffer[at + _SLOT.size : at + _SLOT.size + min(length, MAX_CONTEXT_BYTES)])
+        expected = crc32(context, crc32(_SLOT.pack(generation, position, seq, acked, length, 0)))
+        if crc == expected and generation > newest:
+            newest, found = generation, Commit(position, seq, acked, context)
+    if found is None:
+        raise ValueError("both of its commit slots are damaged")
+    return newest, found
+
+
+def scan(
+    buffer: Buffer, capacity: int, position: int, end: int, limit: int, *, check: bool
+) -> tuple[list[Chunk], int]:
+    """Chunks from `position` on, up to `end` or about `limit` bytes, and the position behind them.
+
+    With `check`, stops at the first entry whose checksum is wrong (never written, torn, or of an earlier lap).
+    """
+    chunks: list[Chunk] = []
+    unpack, size = _ENTRY.unpack_from, _ENTRY_BYTES
+    stop = min(end, position + limit)
+    while position < stop:
+        place = position % capacity
+        room = capacity - place
+        if room < 8:
+            position += room
+            continue
+        at = HEADER_BYTES + place
+        length, crc = _unpack_length_crc(buffer, at)
+        if length == _WRAP:
+            if check and (crc != position & _MASK or position + room >= end):
+                break
+            position += room
+            continue
+        if room < size or room - size < length:
+            break  # only in a damaged file: an entry never crosses the end of the ring
+        _, _, time_us, thread, kind = unpack(buffer, at)
+        data = buffer[at + size : at + size + length]
+        if check and (
+            position + size + length > end
+            or crc32(data, (position ^ time_us ^ thread ^ kind) & _MASK) != crc
+        ):
+            break
+        position += size + length
+        chunks.append((position, kind, thread, time_us, bytes(data) if type(data) is not bytes else data))
+    return chunks, position
+
+
+def new_environment() -> str:
+    """A random id of one runtime process: 12 hexadecimal digits."""
+    return os.urandom(6).hex()
