@@ -1,0 +1,95 @@
+"""The seam to AWS: clients made on demand, and a clock that tests replace."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from firetee.cloud.errors import CloudError
+
+UPDATE_PATIENCE_S = 120.0
+"""How long to wait for a function that is being updated. A choice: a function in a VPC takes up to a minute."""
+PROPAGATION_PATIENCE_S = 60.0
+"""How long a new role may take to be known everywhere. A choice; it is usually 10 to 20 seconds."""
+
+
+class Cloud:
+    """One account, seen from one region.
+
+    Clients are made on first use and kept. `sleep` takes seconds; tests hand in one that only moves their clock.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        session: boto3.session.Session | None = None,
+    ) -> None:
+        self._session = session or boto3.session.Session(region_name=region)
+        found = region or self._session.region_name or os.environ.get("AWS_REGION")
+        if not found:
+            raise CloudError("No region is set.", "Give --region, or set AWS_REGION.")
+        self.region: str = found
+        self._sleep = sleep
+        self._clients: dict[str, Any] = {}
+        self._account = ""
+
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service; typed as Any because botocore makes its methods at run time."""
+        if service not in self._clients:
+            # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still rules.
+            config = Config(
+                retries={"mode": os.environ.get("AWS_RETRY_MODE", "standard")},  # type: ignore[typeddict-item]
+                user_agent_extra="firetee",
+            )
+            self._clients[service] = self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
+        return self._clients[service]
+
+    def in_region(self, region: str) -> Cloud:
+        """The same account seen from another region."""
+        return self if region == self.region else Cloud(region, sleep=self._sleep, session=self._session)
+
+    @property
+    def account(self) -> str:
+        """The account id of whoever runs this, asked once."""
+        if not self._account:
+            self._account = str(self.client("sts").get_caller_identity()["Account"])
+        return self._account
+
+    def until(
+        self, ready: Callable[[], bool], what: str, patience_s: float = UPDATE_PATIENCE_S, pause_s: float = 1.0
+    ) -> None:
+        """Ask `ready` until it says yes. Raises CloudError, naming `what`, when patience runs out."""
+        waited = 0.0
+        while not ready():
+            if waited >= patience_s:
+                raise CloudError(
+                    f"Waited {patience_s:.0f} s for {what}.", "Look at it in the console, then run the command again."
+                )
+            self._sleep(pause_s)
+            waited += pause_s
+
+    def retrying(
+        self, call: Callable[[], Any], when: Callable[[ClientError], bool], patience_s: float, pause_s: float
+    ) -> Any:
+        """Make the call again while `when` says that its error will pass and patience lasts; the last error is raised."""
+        waited = 0.0
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                if not when(error) or waited >= patience_s:
+                    raise
+            self._sleep(pause_s)
+            waited += pause_s
+
+    def pause(self, seconds: float) -> None:
+        """Wait, on the clock that tests replace."""
+        self._sleep(seconds)

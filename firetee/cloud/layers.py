@@ -1,0 +1,152 @@
+"""Layer versions: find the one with this very content, or publish it.
+
+The content's hash stands in the version's description, so that one `ListLayerVersions` finds it; `GetLayerVersion` then
+confirms it against Lambda's own hash. Publishing the same zip twice makes one version.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firetee.cloud.aws import Cloud
+from firetee.cloud.errors import CloudError, explain, is_missing
+from firetee.cloud.state import SUPPORTED_RUNTIMES
+
+_SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
+MAX_UPLOAD_BYTES = 50 * 1000 * 1000
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 50 MB zipped, uploaded directly."""
+REGIONS_AT_ONCE = 8
+"""A choice: the upload of a small zip waits for the network, not for the processor."""
+
+
+@dataclass(frozen=True)
+class LayerZip:
+    """The layer's zip, with the hash as Lambda gives it (`CodeSha256`: base64 of SHA-256)."""
+
+    content: bytes
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> LayerZip:
+        """Raises CloudError if there is no such file, or if Lambda would not take it."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CloudError(f"Cannot read {path}: {error.strerror}.", "Run `firetee layer build` first.") from error
+        if len(content) > MAX_UPLOAD_BYTES:
+            raise CloudError(f"{path} has {len(content):,} bytes; Lambda takes {MAX_UPLOAD_BYTES:,}.")
+        return cls(content, base64.b64encode(hashlib.sha256(content).digest()).decode())
+
+
+@dataclass(frozen=True)
+class Published:
+    """A layer version; `new` if this call made it."""
+
+    arn: str
+    version: int
+    new: bool
+
+
+def find(cloud: Cloud, name: str, sha256: str) -> Published | None:
+    """The newest version of the layer with this content, or None."""
+    client = cloud.client("lambda")
+    try:
+        pages: list[dict[str, Any]] = list(client.get_paginator("list_layer_versions").paginate(LayerName=name))
+    except Exception as error:
+        if is_missing(error):
+            return None
+        raise
+    for version in (each for page in pages for each in page["LayerVersions"]):
+        claimed = _SHA_IN_DESCRIPTION.search(version.get("Description") or "")
+        if claimed and claimed.group(1) == sha256:
+            content = client.get_layer_version(LayerName=name, VersionNumber=version["Version"])["Content"]
+            if content["CodeSha256"] == sha256:
+                return Published(version["LayerVersionArn"], int(version["Version"]), new=False)
+    return None
+
+
+def newest(cloud: Cloud, name: str) -> str:
+    """The ARN of the newest version of the layer in this account; empty if there is none."""
+    versions = cloud.client("lambda").list_layer_versions(LayerName=name, MaxItems=1)["LayerVersions"]
+    return str(versions[0]["LayerVersionArn"]) if versions else ""
+
+
+def publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:
+    """Publish the zip as a new version."""
+    answer = cloud.client("lambda").publish_layer_version(
+        LayerName=name,
+        Description=f"firetee: function output to Data Firehose. sha256:{zip_.sha256}",
+        Content={"ZipFile": zip_.content},
+        CompatibleRuntimes=list(SUPPORTED_RUNTIMES),
+        CompatibleArchitectures=["x86_64", "arm64"],
+        LicenseInfo="MIT",
+    )
+    return Published(answer["LayerVersionArn"], int(answer["Version"]), new=True)
+
+
+def find_or_publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:
+    """The version with this content, published if need be."""
+    return find(cloud, name, zip_.sha256) or publish(cloud, name, zip_)
+
+
+def share(cloud: Cloud, name: str, version: int) -> None:
+    """Let every AWS account use this version. Doing it again changes nothing."""
+    try:
+        cloud.client("lambda").add_layer_version_permission(
+            LayerName=name,
+            VersionNumber=version,
+            StatementId="public",
+            Action="lambda:GetLayerVersion",
+            Principal="*",
+        )
+    except cloud.client("lambda").exceptions.ResourceConflictException:
+        return  # the statement is there already
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """How it went in one region: either `published` or `problem`."""
+
+    region: str
+    published: Published | None
+    problem: CloudError | None
+
+
+def publish_everywhere(
+    cloud: Cloud,
+    regions: Sequence[str],
+    name: str,
+    zip_: LayerZip,
+    *,
+    public: bool = False,
+    on_done: Callable[[RegionResult], None] = lambda result: None,
+) -> list[RegionResult]:
+    """Publish in every region at once. One region's failure does not stop the others.
+
+    `on_done` is called on the calling thread as each region ends; the results come in the order of `regions`.
+    """
+
+    def one(region: str) -> RegionResult:
+        try:
+            there = cloud.in_region(region)
+            published = find_or_publish(there, name, zip_)
+            if public:
+                share(there, name, published.version)
+        except Exception as error:  # noqa: BLE001 - a region's failure is a result
+            return RegionResult(region, None, explain(error))
+        return RegionResult(region, published, None)
+
+    results: dict[str, RegionResult] = {}
+    with ThreadPoolExecutor(min(REGIONS_AT_ONCE, max(1, len(regions)))) as pool:
+        for future in as_completed([pool.submit(one, region) for region in regions]):
+            result = future.result()
+            results[result.region] = result
+            on_done(result)
+    return [results[region] for region in regions]

@@ -1,0 +1,171 @@
+"""Plans: what to do to have firetee on a function, or to have it off. Pure: everything they need was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from firetee.cloud import arns, policy, undo, wiring
+from firetee.cloud.errors import CloudError
+from firetee.cloud.layers import LayerZip
+from firetee.cloud.state import SUPPORTED_RUNTIMES, FunctionState
+from firetee.cloud.steps import (
+    NEW_LAYER,
+    AwaitUpdate,
+    PublishLayer,
+    RewireFunction,
+    SetRolePolicy,
+    SetTags,
+    Step,
+)
+from firetee.cloud.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done to one function. No steps: it is as it should be."""
+
+    function: str
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know besides."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `attach` was asked for.
+
+    `layer` is the ARN of the layer version to use; where it is empty, the plan publishes `zip_` under `layer_name`.
+    """
+
+    stream: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    layer: str = ""
+    layer_name: str = wiring.LAYER_NAME
+    zip_: LayerZip | None = None
+    role_to_assume: str = ""
+    change_role: bool = True
+
+
+def check_supported(function: FunctionState) -> None:
+    """Raises CloudError if firetee cannot be attached to this function, saying what to do instead."""
+    if function.package_type == "Image":
+        raise CloudError(
+            f"{function.name} is a container image, and images take no layers.",
+            "Put the layer into the image: docs/install.md, 'Container images'.",
+        )
+    if function.runtime not in SUPPORTED_RUNTIMES:
+        raise CloudError(
+            f"{function.name} runs on {function.runtime or 'no managed runtime'}; firetee works with "
+            f"{SUPPORTED_RUNTIMES[0]} to {SUPPORTED_RUNTIMES[-1]}.",
+            "Move the function to one of these runtimes first.",
+        )
+
+
+def settings_of(wish: Wish, function: FunctionState) -> dict[str, str]:
+    """The `FIRETEE_*` variables that the wish comes to. A stream beside the function is named, others go by ARN.
+
+    Raises CloudError if a stream is neither a name nor an ARN, lies in another partition, or in another account without a
+    role to assume.
+    """
+    names: list[str] = []
+    for text in _streams(wish.stream):
+        stream = arns.stream(text, function.region, function.account)
+        if stream is None:
+            raise CloudError(
+                f"{text!r} is neither the name nor the ARN of a delivery stream.",
+                "`aws firehose list-delivery-streams` shows the names there are.",
+            )
+        if stream.arn.partition != function.partition:
+            raise CloudError(
+                f"{stream.text} is in the partition {stream.arn.partition}, the function in {function.partition}.",
+                "Choose a stream in the function's own partition.",
+            )
+        if stream.arn.account != function.account and not wish.role_to_assume:
+            raise CloudError(
+                f"{stream.text} is in another account, and Firehose has no resource policies.",
+                "Give --role-arn: a role in that account which may put records and which the function may assume.",
+            )
+        beside = stream.arn.region == function.region and stream.arn.account == function.account
+        names.append(stream.name if beside else stream.text)
+    settings = {**wish.settings, wiring.STREAM_VARIABLE: ",".join(names)}
+    if wish.role_to_assume:
+        settings["FIRETEE_ROLE_ARN"] = wish.role_to_assume
+    return settings
+
+
+def permission(function: FunctionState, env: Mapping[str, str]) -> dict[str, Any]:
+    """The policy document that a function with these variables needs: to put records, or to assume the role that may."""
+    role = env.get("FIRETEE_ROLE_ARN", "")
+    if role:
+        return policy.allow(policy.ASSUME_ACTION, role)
+    streams = [arns.stream(text, function.region, function.account) for text in _streams(env[wiring.STREAM_VARIABLE])]
+    return policy.allow(policy.PUT_ACTION, *(stream.text for stream in streams if stream))
+
+
+def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Sequence[Step] = ()) -> Plan:
+    """What it takes to have firetee on the function as wished.
+
+    `policy_now` is the role's inline policy `policy.name_for(...)`, or None. `before` are steps that make the stream. Order
+    matters: the permission comes before the layer needs it, and what was there is written down before it is changed.
+    Raises CloudError if it cannot work.
+    """
+    check_supported(function)
+    now = Wiring(dict(function.env), function.layers)
+    layer = wish.layer or NEW_LAYER
+    wanted = wiring.attached(now, settings_of(wish, function), layer, layer_name=wish.layer_name)
+    problem = wiring.too_large(wanted, (layer,))
+    if problem:
+        raise CloudError(f"{function.name}: {problem[0]}", problem[1])
+    found: list[Step] = list(before)
+    if layer == NEW_LAYER:
+        if wish.zip_ is None:
+            raise CloudError("There is no layer to attach.", "Give --layer-arn or --zip.")
+        found.append(PublishLayer(wish.layer_name, wish.zip_))
+    if wish.change_role:
+        document = permission(function, wanted.env)
+        if policy_now != document:
+            found.append(
+                SetRolePolicy(function.role_arn, policy.name_for(function.name, function.region), policy_now, document)
+            )
+    if wanted != now:
+        record = wiring.remember(now, undo.decode(function.tags), layer_name=wish.layer_name)
+        found += _tag_steps(function, undo.encode(record))
+        found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
+    return Plan(function.name, tuple(found), _notes(function) if found else ())
+
+
+def plan_detach(
+    function: FunctionState, policy_now: Any, *, purge: bool = False, layer_name: str = wiring.LAYER_NAME
+) -> Plan:
+    """What it takes to have the function as it was before `attach`.
+
+    With `purge`, also what was there of firetee before that. The order is the reverse of attaching: the undo record goes last.
+    """
+    now = Wiring(dict(function.env), function.layers)
+    record = None if purge else undo.decode(function.tags)
+    wanted = wiring.detached(now, record, layer_name=layer_name)
+    found: list[Step] = []
+    if wanted != now:
+        found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
+    if policy_now is not None:
+        name = policy.name_for(function.name, function.region)
+        found.append(SetRolePolicy(function.role_arn, name, policy_now, None))
+    found += _tag_steps(function, {})
+    return Plan(function.name, tuple(found), _notes(function) if found else ())
+
+
+def _tag_steps(function: FunctionState, wanted: dict[str, str]) -> list[Step]:
+    have = undo.ours(function.tags)
+    return [SetTags(function.arn, have, wanted)] if have != wanted else []
+
+
+def _notes(function: FunctionState) -> tuple[str, ...]:
+    if function.snap_start:
+        return ("SnapStart works on published versions: publish a new version for this to take effect.",)
+    return ("Published versions and their aliases keep the configuration they have: publish a new version for them.",)
+
+
+def _streams(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]

@@ -1,0 +1,144 @@
+"""What a function looks like now, as far as attaching and checking need to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from firetee.cloud import arns
+from firetee.cloud.aws import Cloud
+from firetee.cloud.errors import CloudError, is_denied, is_missing
+
+SUPPORTED_RUNTIMES = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
+
+
+@dataclass(frozen=True)
+class FunctionState:
+    """One function's configuration, as `lambda:GetFunction` tells it. Nothing in it is ever changed in place."""
+
+    name: str
+    arn: str
+    role_arn: str
+    runtime: str
+    """Empty for a container image."""
+    package_type: str = "Zip"
+    architecture: str = "x86_64"
+    timeout_s: int = 3
+    memory_mb: int = 128
+    env: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    """ARNs of layer versions, in the order in which Lambda unpacks them."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    revision: str = ""
+    version: str = "$LATEST"
+    last_update: str = "Successful"
+    last_update_reason: str = ""
+    in_vpc: bool = False
+    vpc_id: str = ""
+    log_group: str = ""
+    log_format: str = "Text"
+    snap_start: bool = False
+
+    @property
+    def region(self) -> str:
+        return self._parsed.region
+
+    @property
+    def account(self) -> str:
+        return self._parsed.account
+
+    @property
+    def partition(self) -> str:
+        return self._parsed.partition
+
+    @property
+    def _parsed(self) -> arns.Arn:
+        parsed = arns.parse(self.arn)
+        if parsed is None:
+            raise CloudError(f"{self.arn!r} is not the ARN of a function.")
+        return parsed
+
+
+def read_function(cloud: Cloud, name: str) -> FunctionState:
+    """Read a function by name, ARN or `name:qualifier`.
+
+    Raises CloudError if there is none, or if its environment cannot be decrypted: attaching would wipe it.
+    """
+    try:
+        answer = cloud.client("lambda").get_function(FunctionName=name)
+    except Exception as error:
+        if is_missing(error):
+            raise CloudError(
+                f"There is no function {name!r} in {cloud.region}.",
+                "Check the name, the region (--region) and the account (AWS_PROFILE).",
+            ) from error
+        raise
+    return from_answer(answer)
+
+
+def from_answer(answer: Mapping[str, Any]) -> FunctionState:
+    """The state in an answer of `GetFunction`. Raises CloudError if the environment could not be decrypted."""
+    config = answer["Configuration"]
+    environment = config.get("Environment") or {}
+    if environment.get("Error"):
+        raise CloudError(
+            f"The environment variables of {config['FunctionName']} cannot be read: "
+            f"{environment['Error'].get('Message', environment['Error'].get('ErrorCode', 'encrypted'))}",
+            f"Ask for kms:Decrypt on the function's key ({config.get('KMSKeyArn', 'see its configuration')}). "
+            "Without it an update would wipe the variables.",
+        )
+    vpc = config.get("VpcConfig") or {}
+    logging = config.get("LoggingConfig") or {}
+    return FunctionState(
+        name=config["FunctionName"],
+        arn=config["FunctionArn"],
+        role_arn=config["Role"],
+        runtime=config.get("Runtime") or "",
+        package_type=config.get("PackageType", "Zip"),
+        architecture=(config.get("Architectures") or ["x86_64"])[0],
+        timeout_s=int(config.get("Timeout") or 3),
+        memory_mb=int(config.get("MemorySize") or 128),
+        env=dict(environment.get("Variables") or {}),
+        layers=tuple(layer["Arn"] for layer in config.get("Layers") or []),
+        tags=dict(answer.get("Tags") or {}),
+        revision=config.get("RevisionId") or "",
+        version=config.get("Version") or "$LATEST",
+        last_update=config.get("LastUpdateStatus") or "Successful",
+        last_update_reason=config.get("LastUpdateStatusReason") or "",
+        in_vpc=bool(vpc.get("SubnetIds")),
+        vpc_id=vpc.get("VpcId") or "",
+        log_group=logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
+        log_format=logging.get("LogFormat") or "Text",
+        snap_start=(config.get("SnapStart") or {}).get("ApplyOn", "None") != "None",
+    )
+
+
+def read_inline_policy(cloud: Cloud, role_arn: str, policy_name: str) -> Any:
+    """The role's inline policy of that name as a document, or None if there is none or nobody lets us look."""
+    try:
+        answer = cloud.client("iam").get_role_policy(RoleName=arns.role_name(role_arn), PolicyName=policy_name)
+    except Exception as error:
+        if is_missing(error) or is_denied(error):
+            return None
+        raise
+    return answer["PolicyDocument"]
+
+
+def wait_until_settled(cloud: Cloud, name: str) -> None:
+    """Wait until no update of the function is under way.
+
+    Raises CloudError if the last update failed, with Lambda's reason, or if it does not end.
+    """
+    last: dict[str, Any] = {}
+
+    def settled() -> bool:
+        last.update(cloud.client("lambda").get_function_configuration(FunctionName=name))
+        return last.get("LastUpdateStatus") != "InProgress" and last.get("State") != "Pending"
+
+    cloud.until(settled, f"the update of {name}")
+    if last.get("LastUpdateStatus") == "Failed":
+        raise CloudError(
+            f"Lambda could not update {name}: {last.get('LastUpdateStatusReason') or last.get('LastUpdateStatusReasonCode')}",
+            "Repair what it names, then run the command again.",
+        )

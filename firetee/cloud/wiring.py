@@ -1,0 +1,115 @@
+"""How firetee sits in a function's configuration: pure functions on its variables and its layers.
+
+`attached` and `detached` are inverses: whatever was there before, and whatever else was changed in between, stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from firetee.cloud import arns
+from firetee.cloud.undo import UndoRecord
+
+WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
+CHAIN_VARIABLE = "FIRETEE_EXEC_WRAPPER"
+STREAM_VARIABLE = "FIRETEE_STREAM"
+PREFIX = "FIRETEE_"
+EXEC_WRAPPER = "/opt/bin/exec-wrapper"
+LAYER_NAME = "firetee"
+MAX_LAYERS = 5
+"""https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+MAX_ENV_BYTES = 4096
+"""The same page: all variables together, names and values."""
+
+
+class Wiring(NamedTuple):
+    """A function's variables and layers: the part of its configuration that attaching changes."""
+
+    env: Mapping[str, str]
+    layers: tuple[str, ...]
+
+
+def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME) -> bool:
+    """Whether a layer version is one of firetee's, told by its name."""
+    return arns.layer_name(layer_version_arn) == layer_name
+
+
+def attached(
+    now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME
+) -> Wiring:
+    """The wiring with firetee in it.
+
+    `settings` are `FIRETEE_*` variables to set. `layer` takes the place of an older version of ours, or goes last. Another
+    exec wrapper is kept: ours runs it.
+    """
+    env = dict(now.env)
+    former = env.get(WRAPPER_VARIABLE, "")
+    if former and former != EXEC_WRAPPER:
+        env[CHAIN_VARIABLE] = former
+    env[WRAPPER_VARIABLE] = EXEC_WRAPPER
+    env.update(settings)
+    layers = [layer if is_ours(each, layer_name) else each for each in now.layers]
+    if layer not in layers:
+        layers.append(layer)
+    return Wiring(env, tuple(dict.fromkeys(layers)))
+
+
+def remember(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> UndoRecord:
+    """What `detached` will need. A record from an earlier attach stands: it knows what was there first."""
+    if record is not None:
+        return record
+    env = {key: value for key, value in now.env.items() if key.startswith(PREFIX) or key == WRAPPER_VARIABLE}
+    layer = next((each for each in now.layers if is_ours(each, layer_name)), "")
+    return UndoRecord(env, layer)
+
+
+def detached(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> Wiring:
+    """The wiring without firetee: as it was before, plus what others have changed since.
+
+    Without a record (attached by hand or by a template) the configuration itself tells enough: nothing of ours was there,
+    and the former exec wrapper is the one that is chained.
+    """
+    if record is None:
+        chained = now.env.get(CHAIN_VARIABLE, "")
+        record = UndoRecord({WRAPPER_VARIABLE: chained} if chained else {})
+    env: dict[str, str] = {}
+    for key, value in now.env.items():
+        if key.startswith(PREFIX) or (key == WRAPPER_VARIABLE and value == EXEC_WRAPPER):
+            if key in record.env:
+                env[key] = record.env[key]
+        else:
+            env[key] = value
+    for key, value in record.env.items():
+        if key != WRAPPER_VARIABLE:
+            env.setdefault(key, value)
+    layers: list[str] = []
+    for each in now.layers:
+        if not is_ours(each, layer_name):
+            layers.append(each)
+        elif record.layer:
+            layers.append(record.layer)
+    return Wiring(env, tuple(layers))
+
+
+def env_bytes(env: Mapping[str, str]) -> int:
+    """The size that Lambda holds against its limit: the variables as compact JSON, in bytes."""
+    return len(json.dumps(dict(env), separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def too_large(wiring: Wiring, names: Sequence[str] = ()) -> tuple[str, str] | None:
+    """What is wrong with a wiring and how to repair it, or None if Lambda would take it."""
+    if len(wiring.layers) > MAX_LAYERS:
+        others = ", ".join(arns.layer_name(each) or each for each in wiring.layers if each not in names)
+        return (
+            f"The function already has {len(wiring.layers) - 1} layers ({others}); Lambda allows {MAX_LAYERS}.",
+            "Merge two of them, or build the layer into the function's package: docs/install.md, 'No layer left'.",
+        )
+    if (size := env_bytes(wiring.env)) > MAX_ENV_BYTES:
+        longest = max(wiring.env, key=lambda key: len(wiring.env[key]))
+        return (
+            f"The environment variables would take {size:,} bytes; Lambda allows {MAX_ENV_BYTES:,}.",
+            f"Shorten or move one elsewhere (the longest is {longest}, {len(wiring.env[longest]):,} characters).",
+        )
+    return None
