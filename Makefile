@@ -1,0 +1,54 @@
+# Needs make and a Python (>= 3.10); everything else is fetched into .venv and .cache.
+#
+#   make demo     functions in the real emulator, through the layer, into an embedded Firehose: see it work
+#   make test     the tests, with a quick subset of the versions matrix
+#   make matrix   end to end on every CPython found here and every version of the runtime client
+#   make check    ruff and mypy
+#   make layer    dist/firetee-layer.zip
+#   make bench    what is claimed, measured
+#   make lock     new versions of the dependencies
+#   make clean    removes what is made above
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAYER := dist/firetee-layer.zip
+
+.DELETE_ON_ERROR:
+.PHONY: demo test matrix check layer bench lock clean
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not matrix"
+
+demo: $(READY)
+	@$(BIN)/python -m firetee.demo
+
+matrix: $(READY)
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/end_to_end
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+layer: $(READY)
+	@$(BIN)/firetee layer build --out $(LAYER)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# The stamp is written last, so that an interrupted set-up is taken up again.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "firetee needs Python 3.10 or later, \
+	this is " + sys.version.split()[0] + ": run make PYTHON=/path/to/python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+lock: $(READY)
+	$(BIN)/python -m firetee.lock
+
+clean:
+	rm -rf $(VENV) .cache build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m firetee`."""
+
+from firetee.cli import main
+
+main()

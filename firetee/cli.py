@@ -1,0 +1,68 @@
+"""The command line `firetee`: a group of commands, each imported only when it is run.
+
+Exit codes, of every command:
+    0  done, or nothing to do
+    1  failed, or a check found something (lines missing, a diagnosis with problems); nothing is left changed
+    2  wrong usage
+    3  failed half way, and something is left changed; the message lists what
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+#: Command, the module and attribute that hold it, one line of help. A space makes it part of a group: `layer build`.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "layer build": ("firetee.commands.layer:build", "Write the layer's zip"),
+    "layer unpack": ("firetee.commands.layer:unpack", "Unpack the layer into a folder, for container images"),
+    "local": ("firetee.local:command", "Run a function here, through the layer, and watch its lines arrive"),
+}
+
+#: What the groups say about themselves.
+GROUPS: dict[str, str] = {
+    "": "Sends everything a Python Lambda function writes to Amazon Data Firehose, without a change to the function.",
+    "layer": "The Lambda layer that does it: one zip for every Python and both architectures.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help from `COMMANDS` and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        prefix = f"{self.name} " if self.name in GROUPS else ""
+        names = [name.removeprefix(prefix) for name in COMMANDS if name.startswith(prefix)]
+        return list(dict.fromkeys(name.split(" ")[0] for name in names))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        full = f"{self.name} {cmd_name}" if self.name in GROUPS else cmd_name
+        if full in GROUPS:
+            return LazyGroup(full, help=GROUPS[full], no_args_is_help=True)
+        if full not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[full][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        prefix = f"{self.name} " if self.name in GROUPS else ""
+        rows = []
+        for name in self.list_commands(ctx):
+            full = prefix + name
+            rows.append((name, GROUPS[full] if full in GROUPS else COMMANDS[full][1]))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.command(
+    cls=LazyGroup,
+    name="firetee",
+    help=GROUPS[""],
+    no_args_is_help=True,
+    epilog="Exit codes: 0 done; 1 failed, or a check found something; 2 wrong usage; 3 failed with changes left.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="firetee")
+def main() -> None:
+    """See `GROUPS`: this text is not shown."""

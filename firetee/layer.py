@@ -1,0 +1,153 @@
+"""The layer: one zip for every supported Python and both architectures, byte for byte reproducible.
+
+    bin/exec-wrapper                 what AWS_LAMBDA_EXEC_WRAPPER points at, 0755; everything else is 0644
+    firetee/wrapper/*.py             boots the runtime
+    firetee/log_capture/*            the engine
+    firetee/<package>/__pycache__/   compiled for every CPython at hand: /opt is read-only, so that without these
+                                     files every cold start would compile every module again
+    firetee/wrapt/                   wrapt's C module alone, for each Python and architecture, and its licence
+
+The same sources, Pythons and zlib give the same bytes: names are sorted, times and modes fixed, compiled files
+carry no time. They are "unchecked": the layer does not change under a running function.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from firetee import fetch, runtimes
+
+#: Where Lambda unpacks layers: the paths that tracebacks and profilers show for compiled modules.
+OPT = "/opt"
+PACKAGES = ("wrapper", "log_capture")
+#: Data that the engine reads besides its modules.
+DATA_SUFFIXES = (".pem",)
+
+WRAPT = "wrapt==1.17.3"  # the last version whose C module stands alone: 2.x imports the whole package
+#: SHA-256 of WRAPT's wheels on PyPI, by Python and machine.
+WRAPT_WHEELS = {
+    ("3.10", "x86_64"): "f9b2601381be482f70e5d1051a5965c25fb3625455a2bf520b5a077b22afb775",
+    ("3.10", "aarch64"): "343e44b2a8e60e06a7e0d29c1671a0d9951f59174f3709962b5143f60a2a98bd",
+    ("3.11", "x86_64"): "b32888aad8b6e68f83a8fdccbf3165f5469702a7544472bdf41f582970ed3311",
+    ("3.11", "aarch64"): "8cccf4f81371f257440c88faed6b74f1053eef90807b77e31ca057b2db74edb1",
+    ("3.12", "x86_64"): "042ec3bb8f319c147b1301f2393bc19dba6e176b7da446853406d041c36c7828",
+    ("3.12", "aarch64"): "3af60380ba0b7b5aeb329bc4e402acd25bd877e98b3727b0135cb5c2efdaefe9",
+    ("3.13", "x86_64"): "6fd1ad24dc235e4ab88cda009e19bf347aabb975e44fd5c2fb22a3f6e4141277",
+    ("3.13", "aarch64"): "0ed61b7c2d49cee3c027372df5809a59d60cf1b6c2f81ee980a091f3afed6a2d",
+    ("3.14", "x86_64"): "281262213373b6d5e4bb4353bc36d1ba4084e6d6b5d242863721ef2bf2c2930b",
+    ("3.14", "aarch64"): "dc4a8d2b25efb6681ecacad42fca8859f88092d8732b170de6a5dddd80a1c8fa",
+}
+MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
+
+#: The earliest time that a zip entry can carry.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+EXECUTABLE = "bin/exec-wrapper"
+
+#: Run by each Python: reads [[source, shown path, compiled], ...] and compiles. Plain `python` runs at level 0.
+_COMPILE = """
+import json, py_compile, sys
+for source, shown, compiled in json.load(sys.stdin):
+    py_compile.compile(source, compiled, shown, doraise=True, optimize=0,
+                       invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+"""
+
+
+def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
+    """Write the layer's zip to `out` and return it. `pythons`: interpreters to compile for, by default all found.
+
+    Raises `FetchError` if wrapt's wheels cannot be had, `CalledProcessError` if a module does not compile.
+    """
+    files = dict(_sources())
+    interpreters = [p.path for p in runtimes.installed()] if pythons is None else list(pythons)
+    for interpreter in interpreters:
+        files |= _compiled(interpreter, files)
+    files |= _wrapt()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = out.with_name(f".{out.name}.{os.getpid()}")
+    _write_zip(scratch, files)
+    return scratch.replace(out)
+
+
+def unpack(layer: Path, target: Path) -> None:
+    """Unpack the layer's zip as Lambda does, modes included; what was in `target` under its names is replaced."""
+    with zipfile.ZipFile(layer) as archive:
+        for stale in (target / EXECUTABLE, target / "firetee"):
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)
+        for entry in archive.infolist():
+            path = Path(archive.extract(entry, target))
+            path.chmod(stat.S_IMODE(entry.external_attr >> 16))
+
+
+def _sources() -> Iterator[tuple[str, bytes]]:
+    """Our own files, by their name in the zip."""
+    yield EXECUTABLE, (fetch.ROOT / EXECUTABLE).read_bytes()
+    for package in PACKAGES:
+        folder = fetch.ROOT / package
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", *DATA_SUFFIXES):
+                yield f"firetee/{package}/{path.relative_to(folder)}", path.read_bytes()
+
+
+def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The compiled files of the modules among `files` for one interpreter, by their name in the zip."""
+    tag = _output(interpreter, "import sys; print(sys.implementation.cache_tag)")
+    names = {
+        name: f"{os.path.dirname(name)}/__pycache__/{Path(name).stem}.{tag}.pyc"
+        for name in files
+        if name.endswith(".py")
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        jobs = []
+        for number, (name, content) in enumerate(files.items()):
+            if name in names:
+                source = Path(scratch, f"{number}.py")
+                source.write_bytes(content)
+                jobs.append((str(source), f"{OPT}/{name}", f"{source}c"))
+        _output(interpreter, _COMPILE, json.dumps(jobs))
+        compiled = [Path(job[2]).read_bytes() for job in jobs]
+    return dict(zip(names.values(), compiled, strict=True))
+
+
+def _output(interpreter: Path, program: str, stdin: str = "") -> str:
+    """What a program prints, run without the user's settings and with a fixed order of sets."""
+    return subprocess.run(
+        [interpreter, "-S", "-c", program],
+        input=stdin, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+
+
+def _wrapt() -> dict[str, bytes]:
+    """wrapt's C modules and its licence, by their name in the zip."""
+    files = {}
+    for (python, machine), sha256 in WRAPT_WHEELS.items():
+        platforms = tuple(f"{tag}_{machine}" for tag in MANYLINUX)
+        with zipfile.ZipFile(fetch.wheel(WRAPT, sha256, python=python, platforms=platforms)) as wheel:
+            for name in wheel.namelist():
+                base = os.path.basename(name)
+                if base.endswith(".so") or base == "LICENSE":
+                    files[f"firetee/wrapt/{base}"] = wheel.read(name)
+    return files
+
+
+def _write_zip(out: Path, files: Mapping[str, bytes]) -> None:
+    """A zip of `files` and their folders, sorted, with fixed times and modes."""
+    folders = {f"{parent}/" for name in files for parent in Path(name).parents if parent.name}
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in sorted([*files, *folders]):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = 3  # Unix, which is what gives the modes below a meaning
+            if name in folders:
+                entry.external_attr = (stat.S_IFDIR | 0o755) << 16 | 0x10
+                archive.writestr(entry, b"")
+            else:
+                mode = 0o755 if name == EXECUTABLE else 0o644
+                entry.external_attr = (stat.S_IFREG | mode) << 16
+                archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, 9)

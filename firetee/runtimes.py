@@ -1,0 +1,164 @@
+"""The Pythons of this machine and, for each, a copy of what a managed Lambda runtime has.
+
+`installed()` finds CPythons; `runtime(python, ric)` makes a folder that stands for both `/var/runtime` and `/var/lang`:
+
+    bootstrap        what Lambda starts; runs `AWS_LAMBDA_EXEC_WRAPPER` in front of Python, as the original does
+    bootstrap.py     builds `sys.path` and runs the runtime client, as the original does
+    bin/python       the Python, as a virtual environment: nothing of the host's site-packages is seen
+    lib/             its site-packages: awslambdaric in the version asked for, and boto3 (shared by all runtimes)
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from firetee import fetch
+
+LOCKS = Path(__file__).parent / "locks"
+TEMPLATES = Path(__file__).parent / "runtime"
+OLDEST = (3, 10)
+DEFAULT_RIC = "4.2.2"
+#: One version of each generation of the runtime client that AWS's images carried, locked in `locks/`.
+RICS = ("2.2.1", "3.0.2", "3.1.1", "4.0.1", "4.2.2")
+
+_ASK = """
+import platform, sys, sysconfig
+print(sys.implementation.name, *sys.version_info[:3], bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+      hasattr(sys, "gettotalrefcount"), platform.machine(), sys._base_executable, sep="|")
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Python:
+    """One CPython on this machine."""
+
+    version: tuple[int, int, int]
+    path: Path
+    machine: str
+
+    @property
+    def minor(self) -> str:
+        """As Lambda names it: `3.12`."""
+        return f"{self.version[0]}.{self.version[1]}"
+
+    @property
+    def tag(self) -> str:
+        """As wheels name it: `cp312`."""
+        return f"cp{self.version[0]}{self.version[1]}"
+
+    @property
+    def execution_env(self) -> str:
+        """What `AWS_EXECUTION_ENV` says in the managed runtime."""
+        return f"AWS_Lambda_python{self.minor}"
+
+    def __str__(self) -> str:
+        return f"Python {'.'.join(map(str, self.version))}"
+
+
+@functools.cache
+def installed() -> tuple[Python, ...]:
+    """Every CPython from 3.10 on that this machine has, oldest first: of each minor version the newest patch.
+
+    Looks at this interpreter, at `python3` and `python3.N` on `PATH`, and at pyenv's versions. Debug and
+    free-threaded builds are left out: Lambda has neither.
+    """
+    newest: dict[str, Python] = {}
+    for candidate in _candidates():
+        python = examine(candidate)
+        if python and python.version[:2] >= OLDEST:
+            known = newest.get(python.minor)
+            if known is None or python.version > known.version:
+                newest[python.minor] = python
+    return tuple(sorted(newest.values()))
+
+
+def find(minor: str) -> Python:
+    """The installed CPython of one minor version (`3.12`). Raises `LookupError` naming those that are there."""
+    for python in installed():
+        if python.minor == minor:
+            return python
+    there = ", ".join(python.minor for python in installed())
+    raise LookupError(f"no CPython {minor} on this machine (found: {there})")
+
+
+def examine(path: Path) -> Python | None:
+    """What `path` is, or None if it is no usable CPython. A virtual environment counts as the Python it is made of."""
+    try:
+        asked = subprocess.run([path, "-I", "-S", "-c", _ASK], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    fields = asked.stdout.strip().split("|")
+    if asked.returncode != 0 or len(fields) != 8:
+        return None
+    name, major, minor, patch, free_threaded, debug, machine, base = fields
+    if name != "cpython" or "True" in (free_threaded, debug):
+        return None
+    return Python((int(major), int(minor), int(patch)), Path(base), machine)
+
+
+def _candidates() -> list[Path]:
+    paths = [Path(sys.executable)]
+    names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], 20))]
+    paths += [Path(found) for name in names if (found := shutil.which(name))]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    paths += sorted(pyenv.glob("versions/*/bin/python3"))
+    return paths
+
+
+def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
+    """A folder like Lambda's `/var/runtime`, with version `ric` of the runtime client; made at the first call.
+
+    Raises `FetchError` where that version has no wheel for that Python.
+    """
+    lock = LOCKS / f"runtime-{ric}.txt"
+    if not lock.is_file():
+        raise fetch.FetchError(f"no locked runtime client {ric}; there are {', '.join(RICS)}")
+    boto3 = _boto3(python)
+    target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{python.path.parent.parent.name}-ric{ric}"
+
+    def make(scratch: Path) -> None:
+        # Made in place, as a virtual environment cannot be moved. `bootstrap` comes last: it says that all is there.
+        shutil.rmtree(target, ignore_errors=True)
+        venv = [str(python.path), "-I", "-m", "venv", "--without-pip", "--symlinks", str(target)]
+        subprocess.run(venv, capture_output=True, text=True, check=True)
+        site_packages = target / "lib" / f"python{python.minor}" / "site-packages"
+        _install(lock, site_packages, python)
+        (site_packages / "boto3.pth").write_text(f"{boto3}\n")
+        _compile(python, site_packages)
+        for template in ("bootstrap.py", "bootstrap"):
+            shutil.copy(TEMPLATES / template, target / template)
+
+    return fetch.once(target / "bootstrap", make).parent
+
+
+def _boto3(python: Python) -> Path:
+    """A folder with boto3, as every managed runtime has it; pure Python, so one folder serves all Pythons."""
+    target = fetch.cache_dir() / "runtimes" / "boto3"
+
+    def make(scratch: Path) -> None:
+        _install(LOCKS / "runtime-boto3.txt", scratch / "boto3", python)
+        for each in installed():
+            _compile(each, scratch / "boto3")
+        (scratch / "boto3").rename(target)
+
+    return fetch.once(target, make)
+
+
+def _install(lock: Path, folder: Path, python: Python) -> None:
+    platforms = [f"--platform={tag}_{python.machine}" for tag in ("manylinux_2_28", "manylinux_2_17", "manylinux2014")]
+    fetch.pip(
+        "install", "--no-deps", "--only-binary=:all:", "--require-hashes", "--no-compile", "--upgrade",
+        "--implementation=cp", f"--python-version={python.minor}", *platforms,
+        f"--target={folder}", f"--requirement={lock}",
+    )  # fmt: skip
+
+
+def _compile(python: Python, folder: Path) -> None:
+    """Compile ahead, as in Lambda's images: the first start is a cold start, not a compilation."""
+    subprocess.run([python.path, "-I", "-m", "compileall", "-q", folder], capture_output=True, check=False)
