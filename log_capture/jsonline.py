@@ -1,8 +1,8 @@
 """Is this line a JSON object? Strict, so that what is embedded verbatim is valid for every reader. Pure.
 
 Strict means: no NaN or Infinity, no key twice in one object (readers disagree which one counts), nothing
-after the object, no more than `MAX_DEPTH` levels. The value is only looked at: what is sent is the text itself,
-so that no number changes on its way.
+after the object, no more than `MAX_DEPTH` levels. The value is only looked at: what is sent is the text
+itself, so that no number changes on its way.
 """
 
 from __future__ import annotations

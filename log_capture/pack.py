@@ -53,9 +53,7 @@ class Packer:
     bounded like an uncompressed record, so that a consumer needs no more memory for it.
     """
 
-    def __init__(
-        self, *, aggregate: bool = True, compression: str = "none", max_lines: int = MAX_LINES
-    ) -> None:
+    def __init__(self, *, aggregate: bool = True, compression: str = "none", max_lines: int = MAX_LINES) -> None:
         self._max_lines = max_lines if aggregate else 1
         self._max_bytes = max_line_bytes(compression)
         self._gzip = compression == "gzip"

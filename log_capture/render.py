@@ -43,9 +43,7 @@ _MAX_SHAPES = 256
 _PART_BYTES = 64
 
 
-def context_fragment(
-    request_id: str | None, trace_id: str | None, tenant_id: str | None, cold_start: bool
-) -> str:
+def context_fragment(request_id: str | None, trace_id: str | None, tenant_id: str | None, cold_start: bool) -> str:
     """The fields that are the same throughout one invocation, each with a comma before it; maybe empty."""
     fields = (("requestId", request_id), ("traceId", trace_id), ("tenantId", tenant_id))
     text = "".join(f',"{key}":{encode_basestring(value)}' for key, value in fields if value)
@@ -100,9 +98,7 @@ class Renderer:
         second_text = self._second_text
         for time_us, kind, stream, level, text, context in lines:
             is_object = kind not in WRITTEN
-            if not is_object and (
-                not plain or stream == "log" or (parse_json and text[:1] in _MAY_BEGIN_OBJECT)
-            ):
+            if not is_object and (not plain or stream == "log" or (parse_json and text[:1] in _MAY_BEGIN_OBJECT)):
                 understood = self._understand(stream, level, text)
                 if understood is None:
                     continue
@@ -161,9 +157,7 @@ class Renderer:
             seq += len(pieces)
         return seq
 
-    def _understand(
-        self, stream: str | None, level: str | None, text: str
-    ) -> tuple[str, str | None, bool] | None:
+    def _understand(self, stream: str | None, level: str | None, text: str) -> tuple[str, str | None, bool] | None:
         """What is sent of a written line: text, level, whether the text is a JSON object. None: nothing."""
         record = parse(text) if self._parse_json else None
         if record is not None:
@@ -195,9 +189,7 @@ class Renderer:
         return shape
 
 
-def _tail(
-    function: str | None, version: str | None, environment: str, tags: Mapping[str, str] | None
-) -> bytes:
+def _tail(function: str | None, version: str | None, environment: str, tags: Mapping[str, str] | None) -> bytes:
     """What is the same in every envelope, up to and with the name of the sequence number."""
     fields = (("function", function), ("version", version), ("environment", environment))
     text = "".join(f',"{key}":{encode_basestring(value)}' for key, value in fields if value)

@@ -1,0 +1,208 @@
+"""Users' regular expressions, each run by an engine that takes linear time on it. Pure.
+
+`re` is ten times faster than our automaton but backtracks. So it gets the patterns that are seen to be harmless
+and the automaton gets the others; a pattern that neither can run in linear time is refused.
+
+A pattern is harmless if it is one sequence of characters, classes, repeated classes and groups of these, in
+which an unbounded repetition (``\\S+``, ``[^"]*``)
+
+* is the last thing: it is followed by a match and never tried a second way; or
+* ends in one way only, because what comes next cannot be in it (``[^"]*"``), and cannot reach over a later
+  beginning of a match, because something before it cannot be in it either (``"password"\\s*:``);
+
+and whose bounded repetitions leave few ways (`_MAX_WAYS`). Then each beginning costs a bounded number of steps,
+and the steps inside repetitions add up to the length of the text at most a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .automaton import SINGLE, Automaton, UnsupportedError, compile_node, sre_parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Flags = tuple[tuple[int, int], ...]
+    #: Characters (see `_members`), how often at least, how often at most (None: without a bound).
+    Item = tuple[frozenset[str], int, int | None]
+
+#: Ways through a harmless pattern's bounded parts, and characters in them. Choices: at the worst this many steps
+#: for each character of a text, a few nanoseconds each.
+_MAX_WAYS = 16
+_MAX_WIDTH = 256
+
+#: One character of each kind that a class can tell apart beyond ASCII, if it names none of those itself: a
+#: digit, a letter, a blank, and another.
+_BEYOND_ASCII = ("\u0661", "\u00e9", "\u00a0", "\u2603")
+_SAMPLES = (*map(chr, range(128)), *_BEYOND_ASCII)
+
+
+class Backtracking:
+    """A harmless pattern, run by `re`."""
+
+    def __init__(self, compiled: re.Pattern[str]) -> None:
+        self._compiled = compiled
+
+    def found(self, text: str) -> bool:
+        """Whether the pattern matches anywhere."""
+        return self._compiled.search(text) is not None
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """The matches that are not empty, in order."""
+        return [match.span() for match in self._compiled.finditer(text) if match.end() > match.start()]
+
+
+class Everything:
+    """Stands for a pattern that cannot be run where not finding a match would give something away."""
+
+    def found(self, text: str) -> bool:
+        """Always."""
+        return True
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """All of the text."""
+        return [(0, len(text))] if text else []
+
+
+if TYPE_CHECKING:
+    Pattern = Backtracking | Automaton | Everything
+
+
+def split_patterns(value: str) -> list[str]:
+    """The patterns in a setting: one a line, or separated by ``;;``; blanks around them do not count."""
+    return [part.strip() for part in re.split(r"\n|;;", value) if part.strip()]
+
+
+def compile_patterns(
+    variable: str, patterns: Iterable[str], *, withhold: bool = False
+) -> tuple[list[Pattern], list[str]]:
+    """These patterns ready to run, and one line about each that cannot be: variable, pattern, error.
+
+    A pattern that does not compile is left out. One that is refused, because nothing here can run it in linear
+    time, is left out too; or with `withhold` it counts as matching everything.
+    """
+    ready: list[Pattern] = []
+    problems = []
+    for pattern in patterns:
+        try:
+            ready.append(_compile(pattern))
+        except UnsupportedError as error:
+            problems.append(
+                f"{variable}: the pattern {pattern!r} cannot be run in bounded time ({error}): "
+                + ("every line is sent as ***" if withhold else "it is ignored")
+            )
+            if withhold:
+                ready.append(Everything())
+        except (re.error, OverflowError, RecursionError) as error:
+            problems.append(f"{variable}: the pattern {pattern!r} does not compile ({error}): it is ignored")
+    return ready, problems
+
+
+def _compile(pattern: str) -> Pattern:
+    import warnings
+
+    with warnings.catch_warnings():  # "possible nested set": not the function's concern
+        warnings.simplefilter("ignore")
+        compiled = re.compile(pattern)
+        return Backtracking(compiled) if is_harmless(pattern) else Automaton(pattern)
+
+
+def is_harmless(pattern: str) -> bool:
+    """Whether `re` searches any text for this pattern in time proportional to its length; False if in doubt."""
+    tree = sre_parse.parse(pattern)
+    try:
+        items = _items(tree, tree.state, ())
+    except _NotFlat:
+        return False
+    ways = width = 1
+    for index, (members, least, most) in enumerate(items):
+        last = index == len(items) - 1
+        if most is None:
+            width += least
+            if not last and not (_ends_one_way(items, index) and _begins_outside(items, index)):
+                return False
+        elif not members and not last:
+            width += most  # a check between characters; what it looks at counts
+        else:
+            width += most
+            if most > least and not last and not _ends_one_way(items, index):
+                ways *= most - least + 1
+    return ways <= _MAX_WAYS and width <= _MAX_WIDTH
+
+
+class _NotFlat(Exception):
+    """The pattern is more than a sequence."""
+
+
+def _items(nodes: Iterable[tuple[Any, Any]], state: Any, flags: Flags) -> list[Item]:
+    """The sequence that the nodes are; a check between characters is an item without characters."""
+    items: list[Item] = []
+    for node in nodes:
+        operation, argument = str(node[0]), node[1]
+        if operation in SINGLE:
+            items.append((_members(state, node, flags), 1, 1))
+        elif operation == "SUBPATTERN":
+            items += _items(argument[3], state, (*flags, argument[1:3]))
+        elif operation in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = argument
+            items += _repeated(least, most, _items(inner, state, flags))
+        elif operation == "AT":
+            items.append((frozenset(), 0, 0))
+        elif operation in ("ASSERT", "ASSERT_NOT"):
+            looked_at = _items(argument[1], state, flags)
+            if any(least != most for _, least, most in looked_at):
+                raise _NotFlat
+            items.append((frozenset(), 0, len(looked_at)))
+        else:
+            raise _NotFlat
+        if len(items) > _MAX_WIDTH:
+            raise _NotFlat
+    return items
+
+
+def _repeated(least: int, most: int, items: list[Item]) -> list[Item]:
+    if least == most and least * len(items) <= _MAX_WIDTH:
+        return items * least
+    if len(items) != 1 or items[0][1:] != (1, 1):
+        raise _NotFlat
+    return [(items[0][0], least, None if most == sre_parse.MAXREPEAT else most)]
+
+
+def _members(state: Any, node: tuple[Any, Any], flags: Flags) -> frozenset[str]:
+    """Which of `_SAMPLES` the node matches: exact for ASCII, beyond it never too few kinds."""
+    compiled = compile_node(state, node, flags)
+    members = frozenset(filter(compiled.match, _SAMPLES))
+    if compiled.flags & re.IGNORECASE or any(code > 127 for code in _codes(node)):
+        members |= frozenset(_BEYOND_ASCII)
+    return members
+
+
+def _codes(node: tuple[Any, Any]) -> Iterable[int]:
+    """The code points that a node names."""
+    operation, argument = str(node[0]), node[1]
+    if operation in ("LITERAL", "NOT_LITERAL"):
+        return (argument,)
+    if operation == "RANGE":
+        return tuple(argument)
+    if operation == "IN":
+        return [code for inner in argument for code in _codes(inner)]
+    return ()
+
+
+def _ends_one_way(items: list[Item], index: int) -> bool:
+    """Whether a repetition can only go on as far as it can: no character after it could also be its own."""
+    members = items[index][0]
+    for other, least, _ in items[index + 1 :]:
+        if members & other:
+            return False
+        if least:
+            return True
+    return False
+
+
+def _begins_outside(items: list[Item], index: int) -> bool:
+    """Whether something that must come before a repetition can never be inside it."""
+    return any(least and other.isdisjoint(items[index][0]) for other, least, _ in items[:index])
