@@ -44,11 +44,10 @@ class Cloud:
     def client(self, service: str) -> Any:
         """The boto3 client of a service; typed as Any because botocore makes its methods at run time."""
         if service not in self._clients:
-            # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still rules.
-            config = Config(
-                retries={"mode": os.environ.get("AWS_RETRY_MODE", "standard")},  # type: ignore[typeddict-item]
-                user_agent_extra="firetee",
-            )
+            # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still
+            # rules.
+            mode: Any = os.environ.get("AWS_RETRY_MODE", "standard")
+            config = Config(retries={"mode": mode}, user_agent_extra="firetee")
             self._clients[service] = self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return self._clients[service]
 
@@ -79,7 +78,8 @@ class Cloud:
     def retrying(
         self, call: Callable[[], Any], when: Callable[[ClientError], bool], patience_s: float, pause_s: float
     ) -> Any:
-        """Make the call again while `when` says that its error will pass and patience lasts; the last error is raised."""
+        """Make the call again while `when` says that its error will pass and patience lasts; the last error is
+        raised."""
         waited = 0.0
         while True:
             try:

@@ -69,7 +69,8 @@ def is_missing(error: BaseException) -> bool:
 
 
 def may_have_happened(error: BaseException) -> bool:
-    """Whether the request may have been carried out although it failed: no answer, a server-side error, an interrupt."""
+    """Whether the request may have been carried out although it failed: no answer, a server-side error, an
+    interrupt."""
     if isinstance(error, CloudError):
         return not error.nothing_happened
     if isinstance(error, ClientError):
@@ -100,8 +101,8 @@ _REMEDIES = {
     "ProfileNotFound": "Check AWS_PROFILE; `aws configure list-profiles` shows the profiles there are.",
     "ExpiredToken": "Sign in again: the session's credentials have expired.",
     "ExpiredTokenException": "Sign in again: the session's credentials have expired.",
-    "ResourceConflictException": "Another update of the function is still running. Wait for it, then run the command again.",
-    "PreconditionFailedException": "Somebody else changed the function meanwhile. Run the command again.",
+    "ResourceConflictException": "Another update of the function
+    is still running. Wait for it, then run the command again.", "PreconditionFailedException": "Somebody else changed the function meanwhile. Run the command again.",
     "CodeStorageExceededException": "Delete layer versions that are no longer used: the account's code storage is full.",
     "LimitExceeded": "The role has reached a limit of IAM. Remove inline policies that are no longer needed.",
     "LimitExceededException": "A quota of the account is used up. Delete what is unused, or ask for a higher quota.",

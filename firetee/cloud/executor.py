@@ -9,9 +9,7 @@ from firetee.cloud.errors import CloudError, Leftovers, explain, may_have_happen
 from firetee.cloud.steps import Made, Step
 
 
-def execute(
-    steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None
-) -> Made:
+def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None) -> Made:
     """Apply every step. `on_step` hears each title before its step starts.
 
     Raises CloudError when a step failed and all is as before, Leftovers when something could not be taken back. An

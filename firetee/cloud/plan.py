@@ -66,8 +66,8 @@ def check_supported(function: FunctionState) -> None:
 def settings_of(wish: Wish, function: FunctionState) -> dict[str, str]:
     """The `FIRETEE_*` variables that the wish comes to. A stream beside the function is named, others go by ARN.
 
-    Raises CloudError if a stream is neither a name nor an ARN, lies in another partition, or in another account without a
-    role to assume.
+    Raises CloudError if a stream is neither a name nor an ARN, lies in another partition, or in another account
+    without a role to assume.
     """
     names: list[str] = []
     for text in _streams(wish.stream):
@@ -96,7 +96,8 @@ def settings_of(wish: Wish, function: FunctionState) -> dict[str, str]:
 
 
 def permission(function: FunctionState, env: Mapping[str, str]) -> dict[str, Any]:
-    """The policy document that a function with these variables needs: to put records, or to assume the role that may."""
+    """The policy document that a function with these variables needs: to put records, or to assume the role that
+    may."""
     role = env.get("FIRETEE_ROLE_ARN", "")
     if role:
         return policy.allow(policy.ASSUME_ACTION, role)
@@ -107,9 +108,9 @@ def permission(function: FunctionState, env: Mapping[str, str]) -> dict[str, Any
 def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Sequence[Step] = ()) -> Plan:
     """What it takes to have firetee on the function as wished.
 
-    `policy_now` is the role's inline policy `policy.name_for(...)`, or None. `before` are steps that make the stream. Order
-    matters: the permission comes before the layer needs it, and what was there is written down before it is changed.
-    Raises CloudError if it cannot work.
+    `policy_now` is the role's inline policy `policy.name_for(...)`, or None. `before` are steps that make the stream.
+    Order matters: the permission comes before the layer needs it, and what was there is written down before it is
+    changed. Raises CloudError if it cannot work.
     """
     check_supported(function)
     now = Wiring(dict(function.env), function.layers)
@@ -141,7 +142,8 @@ def plan_detach(
 ) -> Plan:
     """What it takes to have the function as it was before `attach`.
 
-    With `purge`, also what was there of firetee before that. The order is the reverse of attaching: the undo record goes last.
+    With `purge`, also what was there of firetee before that. The order is the reverse of attaching: the undo record
+    goes last.
     """
     now = Wiring(dict(function.env), function.layers)
     record = None if purge else undo.decode(function.tags)

@@ -9,8 +9,8 @@ ASSUME_ACTION = "sts:AssumeRole"
 
 
 def name_for(function_name: str, region: str) -> str:
-    """The inline policy's name. Roles are shared, within a region and across them: each function has a policy of its own,
-    so that detaching one never takes a permission from another. At most 102 characters of IAM's 128."""
+    """The inline policy's name. Roles are shared, within a region and across them: each function has a policy of its
+    own, so that detaching one never takes a permission from another. At most 102 characters of IAM's 128."""
     return f"firetee-{region}-{function_name}"
 
 

@@ -1,7 +1,7 @@
 """The steps a plan is made of. Each says what it changes, does it, and can take it back.
 
-Every step makes one change, so that an AWS refusal means that nothing of it happened. `undo` may run when it is not known
-whether `apply` took effect: it finds what is there and leaves the rest alone.
+Every step makes one change, so that an AWS refusal means that nothing of it happened. `undo` may run when it is not
+known whether `apply` took effect: it finds what is there and leaves the rest alone.
 """
 
 from __future__ import annotations

@@ -66,19 +66,23 @@ def from_answer(answer: Mapping[str, Any]) -> StreamFacts:
         prefix=s3.get("Prefix") or "",
         compression=s3.get("CompressionFormat") or "UNCOMPRESSED",
         dynamic_partitioning=bool((s3.get("DynamicPartitioningConfiguration") or {}).get("Enabled")),
-        processors=tuple(each["Type"] for each in processing.get("Processors") or []) if processing.get("Enabled") else (),
+        processors=tuple(each["Type"] for each in processing.get("Processors") or [])
+        if processing.get("Enabled")
+        else (),
         destination=s3,
     )
 
 
 def bucket_name(stream: Stream) -> str:
-    """The bucket that `--create-stream` makes: unique through the account, at most 63 characters of a small alphabet."""
+    """The bucket that `--create-stream` makes: unique through the account, at most 63 characters of a small
+    alphabet."""
     wanted = re.sub(r"[^a-z0-9-]+", "-", f"firetee-{stream.name}-{stream.arn.account}-{stream.arn.region}".lower())
     return _fitted(wanted, 63)
 
 
 def delivery_role_name(stream: Stream) -> str:
-    """The role that `--create-stream` makes. IAM is global: the region is part of the name, of at most 64 characters."""
+    """The role that `--create-stream` makes. IAM is global: the region is part of the name, of at most 64
+    characters."""
     return _fitted(f"firetee-delivery-{stream.name}-{stream.arn.region}", 64)
 
 
@@ -122,7 +126,11 @@ def steps_to_create(cloud: Cloud, stream: Stream, keep_days: int = KEEP_DAYS) ->
         "ErrorOutputPrefix": ERROR_PREFIX,
         "BufferingHints": {"SizeInMBs": BUFFER_MB, "IntervalInSeconds": BUFFER_SECONDS},
         "CompressionFormat": "GZIP",
-        "CloudWatchLoggingOptions": {"Enabled": True, "LogGroupName": log_group, "LogStreamName": "DestinationDelivery"},
+        "CloudWatchLoggingOptions": {
+            "Enabled": True,
+            "LogGroupName": log_group,
+            "LogStreamName": "DestinationDelivery",
+        },
     }
     return [*found, steps.CreateStream(stream.name, destination), steps.AwaitStream(stream.name)]
 

@@ -1,8 +1,8 @@
 """The undo record: what was there before `attach`, kept on the function itself as tags.
 
-Most of it can be told from the configuration (the former exec wrapper is in `FIRETEE_EXEC_WRAPPER`, our layer has a name).
-What cannot is written down before anything is changed: the values of the variables that attaching replaces, and the layer
-version that ours takes the place of. `detach` needs no file, no state and not the machine that attached.
+Most of it can be told from the configuration (the former exec wrapper is in `FIRETEE_EXEC_WRAPPER`, our layer has a
+name). What cannot is written down before anything is changed: the values of the variables that attaching replaces,
+and the layer version that ours takes the place of. `detach` needs no file, no state and not the machine that attached.
 
 A tag value holds 256 characters of a small alphabet, so the record (JSON, deflated, base64 for URLs) is cut into
 `firetee:undo`, `firetee:undo.1`, `firetee:undo.2`, ...

@@ -36,13 +36,11 @@ def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME) -> bool:
     return arns.layer_name(layer_version_arn) == layer_name
 
 
-def attached(
-    now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME
-) -> Wiring:
+def attached(now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME) -> Wiring:
     """The wiring with firetee in it.
 
-    `settings` are `FIRETEE_*` variables to set. `layer` takes the place of an older version of ours, or goes last. Another
-    exec wrapper is kept: ours runs it.
+    `settings` are `FIRETEE_*` variables to set. `layer` takes the place of an older version of ours, or goes last.
+    Another exec wrapper is kept: ours runs it.
     """
     env = dict(now.env)
     former = env.get(WRAPPER_VARIABLE, "")
@@ -68,8 +66,8 @@ def remember(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_
 def detached(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> Wiring:
     """The wiring without firetee: as it was before, plus what others have changed since.
 
-    Without a record (attached by hand or by a template) the configuration itself tells enough: nothing of ours was there,
-    and the former exec wrapper is the one that is chained.
+    Without a record (attached by hand or by a template) the configuration itself tells enough: nothing of ours was
+    there, and the former exec wrapper is the one that is chained.
     """
     if record is None:
         chained = now.env.get(CHAIN_VARIABLE, "")

@@ -1,1 +1,1 @@
-"""The commands of the command line; `firetee.cli.COMMANDS` lists them."""
+"""The commands that talk to AWS, one module each. `firetee.cli` imports a module only when its command is used."""

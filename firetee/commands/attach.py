@@ -1,0 +1,114 @@
+"""`firetee attach`: have firetee on functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from firetee.cloud import arns, layers, payload, policy, state, streams
+from firetee.cloud.executor import execute
+from firetee.cloud.plan import Plan, Wish, plan_attach
+from firetee.cloud.steps import Step
+from firetee.cloud.wiring import LAYER_NAME, PREFIX
+from firetee.commands import changing
+from firetee.commands.common import EXIT_CODES, failures_shown, json_option, open_cloud, region_option
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
+@click.option("--stream", required=True, metavar="NAME", help="Delivery stream, by name or ARN; several with commas.")
+@click.option("--create-stream", is_flag=True, help="Make the stream, its bucket and its role if they are missing.")
+@click.option(
+    "--keep-days", default=streams.KEEP_DAYS, show_default=True, help="With --create-stream: age limit of lines."
+)
+@click.option("--set", "settings", multiple=True, metavar="FIRETEE_X=VALUE", help="A setting; may be repeated.")
+@click.option("--role-arn", default="", metavar="ARN", help="Role to assume, for a stream in another account.")
+@click.option("--all", "every", is_flag=True, help="All Python functions of the region.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="With --all: only functions with this tag.")
+@click.option("--layer-arn", default="", metavar="ARN", help="Use this layer version instead of publishing one.")
+@click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to find or publish.")
+@click.option(
+    "--zip", "zip_path", type=click.Path(path_type=Path), help="The layer's zip; by default built when needed."
+)
+@click.option("--no-role", is_flag=True, help="Leave the function's role alone; it may put records already.")
+@click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
+@region_option
+@json_option
+@failures_shown
+def attach(
+    functions: tuple[str, ...],
+    stream: str,
+    create_stream: bool,
+    keep_days: int,
+    settings: tuple[str, ...],
+    role_arn: str,
+    every: bool,
+    tags: tuple[str, ...],
+    layer_arn: str,
+    layer_name: str,
+    zip_path: Path | None,
+    no_role: bool,
+    dry_run: bool,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Send what FUNCTIONs write to a delivery stream.
+
+    Publishes the layer if this version of it is not there yet, adds it, sets the variables, keeps another exec
+    wrapper by chaining it, and allows the function's role to put records into that stream. A second run changes
+    nothing; a failure half way is taken back. `firetee detach` restores the configuration as it was.
+    """
+    cloud = open_cloud(region)
+    chosen = changing.choose(cloud, functions, every, tags)
+    zip_ = None if layer_arn else payload.layer_zip(zip_path)
+    if zip_ is not None:
+        found = layers.find(cloud, layer_name, zip_.sha256)
+        layer_arn = found.arn if found else ""
+    shared: list[Step] = []
+    if create_stream:
+        wanted = arns.stream(stream, cloud.region, cloud.account)
+        if wanted is None:
+            raise click.UsageError("--create-stream makes one stream: give its name.")
+        shared = streams.steps_to_create(cloud, wanted, keep_days)
+    if len(chosen) > 1 and not dry_run:
+        # What all functions share is made before the first, once; a function's failure must not take it from the
+        # others.
+        execute(shared, cloud)
+        shared = []
+        if zip_ is not None:
+            layer_arn = layers.find_or_publish(cloud, layer_name, zip_).arn
+    wish = Wish(
+        stream=stream,
+        settings=_parsed(settings),
+        layer=layer_arn,
+        layer_name=layer_name,
+        zip_=zip_,
+        role_to_assume=role_arn,
+        change_role=not no_role,
+    )
+
+    def plan(name: str) -> Plan:
+        function = state.read_function(cloud, name)
+        _refuse_versions(function, name)
+        now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
+        return plan_attach(function, wish, now, shared)
+
+    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}")
+
+
+def _refuse_versions(function: state.FunctionState, asked: str) -> None:
+    if function.version != "$LATEST":
+        raise click.UsageError(f"{asked}: published versions cannot be changed. Leave the qualifier away.")
+
+
+def _parsed(settings: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key.startswith(PREFIX):
+            raise click.UsageError(f"--set {text}: write --set {PREFIX}NAME=VALUE.")
+        if key in {"FIRETEE_STREAM", "FIRETEE_ROLE_ARN", "FIRETEE_EXEC_WRAPPER"}:
+            raise click.UsageError(f"--set {text}: {key} has an option of its own, or is set by attach itself.")
+        found[key] = value
+    return found

@@ -1,0 +1,143 @@
+"""What `attach` and `detach` share: run a plan for each function, and show what it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.text import Text
+
+from firetee.cloud import fleet
+from firetee.cloud.aws import Cloud
+from firetee.cloud.errors import CloudError, explain
+from firetee.cloud.executor import execute
+from firetee.cloud.plan import Plan
+from firetee.cloud.steps import Change
+from firetee.commands.common import console, failure_fields, leave, show_failure, worst
+
+FUNCTIONS_AT_ONCE = 4
+"""Lambda takes 15 control-plane calls a second from an account, and a function needs about ten of them."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went with one function: its plan, or the failure that kept it from being carried out."""
+
+    function: str
+    plan: Plan | None
+    failure: CloudError | None
+
+    @property
+    def exit_code(self) -> int:
+        return self.failure.exit_code if self.failure else 0
+
+    def fields(self, *, dry_run: bool) -> dict[str, Any]:
+        """The outcome as the JSON document has it."""
+        found: dict[str, Any] = {"function": self.function, "changed": False, "changes": []}
+        if self.plan is not None:
+            changes = [change for step in self.plan.steps for change in step.changes()]
+            found["changes"] = [{"what": c.what, "before": c.before, "after": c.after} for c in changes]
+            found["changed"] = bool(changes) and not dry_run and self.failure is None
+            found["notes"] = list(self.plan.notes)
+        if self.failure is not None:
+            found |= failure_fields(self.failure)
+        return found
+
+
+def choose(cloud: Cloud, functions: Sequence[str], every: bool, tags: Sequence[str]) -> list[str]:
+    """The functions a command line means. Raises click's UsageError if it means none or contradicts itself."""
+    if bool(functions) == every:
+        raise click.UsageError("Name the functions, or give --all (with --tag KEY=VALUE to choose among them).")
+    if tags and not every:
+        raise click.UsageError("--tag chooses among --all; do not name functions too.")
+    if not every:
+        return list(functions)
+    chosen = fleet.select(cloud, fleet.parse_tags(tags))
+    if not chosen:
+        raise CloudError(f"No Python function in {cloud.region} matches.", "Check --tag and --region.")
+    return chosen
+
+
+def run(
+    cloud: Cloud,
+    functions: Sequence[str],
+    plan: Callable[[str], Plan],
+    *,
+    dry_run: bool,
+    as_json: bool,
+    done: str,
+) -> None:
+    """Plan and carry out each function's change, show it, and end the command with the worst exit code.
+
+    One function's failure does not stop the others. `done` is what to say of a changed function, in the past tense.
+    """
+    out = console()
+    single = len(functions) == 1
+    status = console(stderr=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        MofNCompleteColumn(),
+        console=status,
+        transient=True,
+        disable=as_json or not status.is_terminal,
+    ) as progress:
+        task = progress.add_task("functions" if not single else functions[0], total=len(functions))
+
+        def one(name: str) -> Outcome:
+            made: Plan | None = None
+            try:
+                made = plan(name)
+                if not dry_run:
+                    execute(made.steps, cloud, lambda title: progress.update(task, description=f"{name}: {title}"))
+            except Exception as error:  # noqa: BLE001 - one function's failure is a result
+                return Outcome(name, made, explain(error))
+            finally:
+                progress.advance(task)
+            return Outcome(name, made, None)
+
+        with ThreadPoolExecutor(FUNCTIONS_AT_ONCE) as pool:
+            outcomes = list(pool.map(one, functions))
+    if as_json:
+        results = [each.fields(dry_run=dry_run) for each in outcomes]
+        click.echo(json.dumps({"dryRun": dry_run, "functions": results}, indent=2))
+    else:
+        for outcome in outcomes:
+            _show(out, outcome, dry_run, done)
+        _show_notes(out, outcomes)
+    leave(worst([each.exit_code for each in outcomes]))
+
+
+def _show(out: Console, outcome: Outcome, dry_run: bool, done: str) -> None:
+    if outcome.plan is not None and not outcome.plan.steps:
+        out.print(Text(f"{outcome.function}: nothing to do", "green"))
+        return
+    heading = Text(outcome.function, "bold")
+    out.print(heading + Text(" (dry run: nothing is changed)" if dry_run else ""))
+    if outcome.plan is not None:
+        for step in outcome.plan.steps:
+            for change in step.changes():
+                _show_change(out, change)
+    if outcome.failure is not None:
+        show_failure(outcome.failure)
+    elif not dry_run:
+        out.print(Text(f"{outcome.function}: {done}", "green"))
+
+
+def _show_change(out: Console, change: Change) -> None:
+    if change.before:
+        out.print(Text(f"  - {change.what}: {change.before}", "red"))
+    if change.after:
+        out.print(Text(f"  + {change.what}: {change.after}", "green"))
+
+
+def _show_notes(out: Console, outcomes: Sequence[Outcome]) -> None:
+    notes = [note for each in outcomes if each.plan and not each.failure for note in each.plan.notes]
+    for note in dict.fromkeys(notes):
+        out.print(Text(f"Note: {note}", "dim"))

@@ -1,0 +1,47 @@
+"""`firetee detach`: functions as they were before."""
+
+from __future__ import annotations
+
+import click
+
+from firetee.cloud import policy, state
+from firetee.cloud.plan import Plan, plan_detach
+from firetee.cloud.wiring import LAYER_NAME
+from firetee.commands import changing
+from firetee.commands.common import EXIT_CODES, failures_shown, json_option, open_cloud, region_option
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
+@click.option("--all", "every", is_flag=True, help="All Python functions of the region.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="With --all: only functions with this tag.")
+@click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to take off.")
+@click.option("--purge", is_flag=True, help="Take off also what was there of firetee before `attach`.")
+@click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
+@region_option
+@json_option
+@failures_shown
+def detach(
+    functions: tuple[str, ...],
+    every: bool,
+    tags: tuple[str, ...],
+    layer_name: str,
+    purge: bool,
+    dry_run: bool,
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Take firetee off FUNCTIONs again.
+
+    Variables, layers, exec wrapper and the role's permission become what they were before `attach`; what was changed
+    since stays. The stream, its bucket and the published layer stay too: others may use them.
+    """
+    cloud = open_cloud(region)
+    chosen = changing.choose(cloud, functions, every, tags)
+
+    def plan(name: str) -> Plan:
+        function = state.read_function(cloud, name)
+        now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
+        return plan_detach(function, now, purge=purge, layer_name=layer_name)
+
+    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done="detached")

@@ -1,0 +1,225 @@
+"""AWS for tests: moto's server, with the refusals of real Lambda and IAM that moto lacks, and faults on demand.
+
+`FakeAws` runs moto's own WSGI application on a free port of this machine, behind a small middleware:
+
+- `fail(operation, ...)` scripts an answer for the next calls of an operation: throttling, denied, conflict, ...
+- Lambda's limits on layers and environment are enforced, as the service does;
+- `iam:SimulatePrincipalPolicy` is answered from the role's inline policies (moto has no such operation);
+- `calls` lists the operations that arrived, so that a test can say "nothing was written".
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
+
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.moto_api._internal.models import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+ACCOUNT = DEFAULT_ACCOUNT_ID
+REGION = "eu-west-1"
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+_LAMBDA_ROUTES = (
+    ("PUT", r"/functions/[^/]+/configuration$", "UpdateFunctionConfiguration"),
+    ("GET", r"/functions/[^/]+/configuration$", "GetFunctionConfiguration"),
+    ("GET", r"/functions/[^/]+$", "GetFunction"),
+    ("POST", r"/functions/?$", "CreateFunction"),
+    ("GET", r"/functions/?$", "ListFunctions"),
+    ("POST", r"/tags/", "TagResource"),
+    ("DELETE", r"/tags/", "UntagResource"),
+    ("POST", r"/layers/[^/]+/versions$", "PublishLayerVersion"),
+    ("GET", r"/layers/[^/]+/versions$", "ListLayerVersions"),
+    ("GET", r"/layers/[^/]+/versions/\d+$", "GetLayerVersion"),
+    ("DELETE", r"/layers/[^/]+/versions/\d+$", "DeleteLayerVersion"),
+    ("POST", r"/layers/[^/]+/versions/\d+/policy$", "AddLayerVersionPermission"),
+)
+
+
+class FakeAws:
+    """A running fake. `url` goes into AWS_ENDPOINT_URL; `close` stops it."""
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._faults: list[_Fault] = []
+        self._lock = threading.Lock()
+        self.calls: list[str] = []
+        self._server = make_server("127.0.0.1", 0, self, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="fake-aws", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        """Stop listening and wait for the thread to end."""
+        self._server.shutdown()
+        self._thread.join(10)
+        self._server.server_close()
+
+    def reset(self) -> None:
+        """Forget every resource, fault and call."""
+        moto_api_backend.reset()
+        with self._lock:
+            self._faults.clear()
+            self.calls.clear()
+
+    def fail(
+        self,
+        operation: str,
+        code: str,
+        *,
+        status: int = 400,
+        message: str = "made to fail",
+        times: int = 1,
+        after: int = 0,
+        carried_out: bool = False,
+    ) -> None:
+        """Answer the next `times` calls of the operation, leaving out the first `after`, with an error.
+
+        `carried_out`: the request takes effect all the same, and only its answer is replaced.
+        """
+        with self._lock:
+            self._faults.append(_Fault(operation, code, status, message, times, after, carried_out))
+
+    def before(self, operation: str, action: Callable[[], None]) -> None:
+        """Run `action` once when the operation next arrives: another person's change at the worst moment."""
+        with self._lock:
+            self._faults.append(_Fault(operation, "", 0, "", 1, 0, False, action))
+
+    def writes(self) -> list[str]:
+        """The calls so far that change something."""
+        return [call for call in self.calls if not call.startswith(("Get", "List", "Describe", "Head", "Simulate"))]
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        operation, service = _operation(environ, body)
+        with self._lock:
+            self.calls.append(operation)
+            fault = next((each for each in self._faults if each.matches(operation)), None)
+        if fault is not None and fault.action is not None:
+            fault.action()
+            fault = None
+        if fault is not None:
+            if fault.carried_out:
+                list(self._moto(environ, lambda *args: lambda data: None))
+            return _error(start_response, service, fault.status, fault.code, fault.message)
+        if operation == "UpdateFunctionConfiguration":
+            refused = _lambda_refusal(json.loads(body))
+            if refused:
+                return _error(start_response, service, 400, *refused)
+        if operation == "SimulatePrincipalPolicy":
+            return _simulate(start_response, body)
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer
+
+
+class _Fault:
+    def __init__(
+        self,
+        operation: str,
+        code: str,
+        status: int,
+        message: str,
+        times: int,
+        after: int,
+        carried_out: bool,
+        action: Callable[[], None] | None = None,
+    ) -> None:
+        self.operation, self.code, self.status, self.message = operation, code, status, message
+        self.times, self.after, self.carried_out, self.action = times, after, carried_out, action
+
+    def matches(self, operation: str) -> bool:
+        if operation != self.operation or not self.times:
+            return False
+        if self.after:
+            self.after -= 1
+            return False
+        self.times -= 1
+        return True
+
+
+def _operation(environ: Environ, body: bytes) -> tuple[str, str]:
+    """The operation's name as AWS has it, and the service."""
+    found = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    service = found.group(1) if found else ""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return target.rsplit(".", 1)[-1], service
+    path, method = unquote(environ.get("PATH_INFO", "")), environ["REQUEST_METHOD"]
+    if service == "lambda":
+        for verb, pattern, name in _LAMBDA_ROUTES:
+            if method == verb and re.search(pattern, path):
+                return name, service
+    if service == "s3":
+        query = environ.get("QUERY_STRING", "").split("&")[0].split("=")[0]
+        kind = "Object" if path.strip("/").count("/") else "Bucket"
+        return f"{method.capitalize()}{kind}{query and ':' + query}", service
+    action = parse_qs(body.decode(errors="replace")).get("Action", ["?"])[0]
+    return action, service
+
+
+def _error(start_response: StartResponse, service: str, status: int, code: str, message: str) -> Iterable[bytes]:
+    if service in {"iam", "sts", "ec2", "s3"}:
+        text = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+        content = (
+            f"<Error>{text}</Error>" if service == "s3" else f"<ErrorResponse><Error>{text}</Error></ErrorResponse>"
+        ).encode()
+        kind = "text/xml"
+    else:
+        content = json.dumps({"__type": code, "message": message, "Message": message}).encode()
+        kind = "application/json"
+    headers = [("Content-Type", kind), ("Content-Length", str(len(content))), ("x-amzn-errortype", code)]
+    start_response(f"{status} Fault", headers)
+    return [content]
+
+
+def _lambda_refusal(request: dict[str, Any]) -> tuple[str, str] | None:
+    """What Lambda itself refuses in UpdateFunctionConfiguration, with its error code."""
+    variables = (request.get("Environment") or {}).get("Variables") or {}
+    measured = json.dumps(variables, separators=(",", ":"))
+    if len(measured.encode()) > 4096:
+        return (
+            "InvalidParameterValueException",
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            f"provided exceeded the 4KB limit. String measured: {measured}",
+        )
+    if len(request.get("Layers") or []) > 5:
+        return "InvalidParameterValueException", "Layers list must have length less than or equal to 5"
+    return None
+
+
+def _simulate(start_response: StartResponse, body: bytes) -> Iterable[bytes]:
+    """SimulatePrincipalPolicy, from the role's inline policies alone."""
+    request = {key: values[0] for key, values in parse_qs(body.decode()).items()}
+    role = request["PolicySourceArn"].rsplit("/", 1)[-1]
+    action, resource = request["ActionNames.member.1"], request.get("ResourceArns.member.1", "*")
+    iam = get_backend("iam")[ACCOUNT]["aws"]
+    policies = [IAMPolicy(document) for document in iam.get_role(role).policies.values()]
+    results = [each.is_action_permitted(action, resource) for each in policies]
+    decision = "implicitDeny"
+    if PermissionResult.PERMITTED in results:
+        decision = "allowed"
+    if PermissionResult.DENIED in results:
+        decision = "explicitDeny"
+    content = (
+        "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><IsTruncated>false</IsTruncated>"
+        f"<EvaluationResults><member><EvalActionName>{action}</EvalActionName>"
+        f"<EvalResourceName>{resource}</EvalResourceName><EvalDecision>{decision}</EvalDecision></member>"
+        "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+    ).encode()
+    start_response("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(content)))])
+    return [content]

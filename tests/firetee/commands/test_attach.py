@@ -1,0 +1,410 @@
+"""`attach` and `detach` against the fake AWS: what they change, what they put back, and what they say when AWS
+refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from firetee.commands.attach import attach
+from firetee.commands.detach import detach
+from tests.firetee.cloud.fake_aws import ACCOUNT, REGION, FakeAws
+from tests.firetee.cloud.fixtures import Account
+from tests.firetee.commands.conftest import Run
+
+STREAM_ARN = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/app-logs"
+POLICY = f"firetee-{REGION}-orders"
+
+
+def test_attach_adds_layer_variables_and_the_least_permission(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function(env={"MODE": "fast"})
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+    there = account.everything()
+    assert account.env() == {
+        "MODE": "fast",
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/exec-wrapper",
+        "FIRETEE_STREAM": "app-logs",
+    }
+    assert [each["Arn"] for each in there["configuration"]["Layers"]] == [
+        f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:firetee:1"
+    ]
+    assert there["policies"] == {
+        POLICY: {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Sid": "Firetee", "Effect": "Allow", "Action": "firehose:PutRecordBatch", "Resource": STREAM_ARN}
+            ],
+        }
+    }
+
+
+def test_a_second_run_changes_nothing(run: Run, account: Account, aws: FakeAws, layer_zip: Path) -> None:
+    account.function()
+    run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    aws.calls.clear()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0
+    assert "orders: nothing to do" in result.output
+    assert aws.writes() == []
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        None,
+        {"MODE": "fast"},
+        {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"},
+        {
+            "FIRETEE_STREAM": "another",
+            "FIRETEE_FLUSH": "after-return",
+            "AWS_LAMBDA_EXEC_WRAPPER": "/opt/datadog_wrapper",
+        },
+    ],
+)
+def test_detach_restores_the_configuration_byte_for_byte(
+    run: Run, account: Account, layer_zip: Path, env: dict[str, str] | None
+) -> None:
+    account.function(env=env, layers=(account.layer("one"), account.layer("two")), tags={"team": "web"})
+    before = json.dumps(account.everything(), sort_keys=True)
+    attached = run(attach, "orders", "--stream", "app-logs", "--set", "FIRETEE_TAGS=a=b", "--zip", layer_zip)
+    assert attached.exit_code == 0, attached.output
+    assert json.dumps(account.everything(), sort_keys=True) != before
+    result = run(detach, "orders")
+    assert result.exit_code == 0, result.output
+    assert json.dumps(account.everything(), sort_keys=True) == before
+
+
+def test_detach_brings_back_the_layer_version_that_was_there(run: Run, account: Account, layer_zip: Path) -> None:
+    old = account.layer("firetee")
+    account.function(layers=(old, account.layer("other")))
+    before = account.everything()
+    run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert account.everything()["configuration"]["Layers"][0]["Arn"].endswith(":layer:firetee:2")
+    run(detach, "orders")
+    assert account.everything() == before
+
+
+def test_detach_of_a_function_without_firetee_does_nothing(run: Run, account: Account, aws: FakeAws) -> None:
+    account.function(env={"MODE": "fast"})
+    aws.calls.clear()
+    assert run(detach, "orders").output == "orders: nothing to do\n"
+    assert aws.writes() == []
+
+
+def test_detach_purge_takes_off_what_was_attached_by_hand(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function(env={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/exec-wrapper", "FIRETEE_STREAM": "old", "MODE": "x"})
+    run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert run(detach, "orders", "--purge").exit_code == 0
+    assert account.env() == {"MODE": "x"}
+    assert account.everything()["tags"] == {}
+
+
+def test_an_existing_exec_wrapper_is_chained(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function(env={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"})
+    run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert account.env()["FIRETEE_EXEC_WRAPPER"] == "/opt/otel-instrument"
+    assert account.env()["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/bin/exec-wrapper"
+
+
+def test_functions_that_share_a_role_keep_their_permissions_when_one_is_detached(
+    run: Run, account: Account, layer_zip: Path
+) -> None:
+    role = account.role("shared")
+    account.function("orders", role=role)
+    account.function("bills", role=role)
+    run(attach, "orders", "bills", "--stream", "app-logs", "--zip", layer_zip)
+    run(detach, "orders")
+    assert list(account.everything("bills")["policies"]) == [f"firetee-{REGION}-bills"]
+
+
+def test_a_dry_run_shows_the_difference_and_changes_nothing(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function(env={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-instrument"})
+    aws.calls.clear()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, "--dry-run")
+    assert aws.writes() == []
+    for line in (
+        "  - variable AWS_LAMBDA_EXEC_WRAPPER: /opt/otel-instrument",
+        "  + variable AWS_LAMBDA_EXEC_WRAPPER: /opt/bin/exec-wrapper",
+        "  + variable FIRETEE_EXEC_WRAPPER: /opt/otel-instrument",
+        "  + variable FIRETEE_STREAM: app-logs",
+        f"  + role orders-role, policy {POLICY}: Allow firehose:PutRecordBatch on {STREAM_ARN}",
+    ):
+        assert line in result.output.splitlines()
+
+
+def test_json_output_is_one_document(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, "--json")
+    document = json.loads(result.stdout)
+    assert document["dryRun"] is False
+    assert document["functions"][0]["changed"] is True
+    assert {"what": "variable FIRETEE_STREAM", "before": "", "after": "app-logs"} in document["functions"][0]["changes"]
+
+
+def test_create_stream_makes_bucket_role_and_stream(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    result = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+    stream = account.firehose.describe_delivery_stream(DeliveryStreamName="app-logs")["DeliveryStreamDescription"]
+    bucket = f"firetee-app-logs-{ACCOUNT}-{REGION}"
+    assert stream["Destinations"][0]["ExtendedS3DestinationDescription"]["BucketARN"] == f"arn:aws:s3:::{bucket}"
+    blocked = account.s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert all(blocked.values())
+    account.firehose.put_record_batch(DeliveryStreamName="app-logs", Records=[{"Data": b"hello\n"}])
+    assert account.s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    again = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
+    assert "nothing to do" in again.output
+
+
+def test_all_with_a_tag_attaches_those_functions_only(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function("orders", tags={"team": "web"})
+    account.function("bills", tags={"team": "web"})
+    account.function("other", tags={"team": "ops"})
+    account.function("js", tags={"team": "web"}, runtime="nodejs20.x")
+    result = run(attach, "--all", "--tag", "team=web", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+    attached = [name for name in ("orders", "bills", "other", "js") if "FIRETEE_STREAM" in account.env(name)]
+    assert attached == ["orders", "bills"]
+    versions = account.lambda_.list_layer_versions(LayerName="firetee")["LayerVersions"]
+    assert len(versions) == 1
+
+
+def test_in_a_fleet_one_failure_does_not_stop_the_others(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function("orders")
+    account.function("bills", env={"BIG": "x" * 4050})
+    result = run(attach, "--all", "--stream", "app-logs", "--zip", layer_zip, "--json")
+    assert result.exit_code == 1
+    by_name = {each["function"]: each for each in json.loads(result.stdout)["functions"]}
+    assert by_name["orders"]["changed"] is True
+    assert "the longest is BIG" in by_name["bills"]["remedy"]
+
+
+def test_a_stream_in_another_account_needs_a_role_and_gets_only_that_permission(
+    run: Run, account: Account, layer_zip: Path
+) -> None:
+    account.function()
+    far = f"arn:aws:firehose:{REGION}:210987654321:deliverystream/central"
+    refused = run(attach, "orders", "--stream", far, "--zip", layer_zip)
+    assert refused.exit_code == 1
+    assert "Give --role-arn" in refused.output
+    role = "arn:aws:iam::210987654321:role/writer"
+    assert run(attach, "orders", "--stream", far, "--role-arn", role, "--zip", layer_zip).exit_code == 0
+    assert account.env()["FIRETEE_STREAM"] == far
+    statement = account.everything()["policies"][POLICY]["Statement"][0]
+    assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", role)
+
+
+# What AWS refuses
+
+
+def assert_untouched(account: Account, before: dict[str, Any]) -> None:
+    assert account.everything() == before
+    assert account.lambda_.list_layer_versions(LayerName="firetee").get("LayerVersions", []) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "says"),
+    [
+        ("PublishLayerVersion", "TooManyRequestsException", "AWS is limiting the rate of calls"),
+        ("PublishLayerVersion", "CodeStorageExceededException", "Delete layer versions"),
+        ("PutRolePolicy", "AccessDenied", "You may not change the role orders-role"),
+        ("PutRolePolicy", "UnmodifiableEntity", "You may not change the role orders-role"),
+        ("PutRolePolicy", "Throttling", "AWS is limiting the rate of calls"),
+        ("TagResource", "AccessDeniedException", "Ask for permission to call TagResource"),
+        (
+            "UpdateFunctionConfiguration",
+            "AccessDeniedException",
+            "Ask for permission to call UpdateFunctionConfiguration",
+        ),
+        ("UpdateFunctionConfiguration", "InvalidParameterValueException", "made to fail"),
+    ],
+)
+def test_a_refusal_half_way_is_taken_back(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, operation: str, code: str, says: str
+) -> None:
+    account.function(env={"MODE": "fast"})
+    before = account.everything()
+    aws.fail(operation, code)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert says in result.output
+    assert_untouched(account, before)
+
+
+@pytest.mark.parametrize(
+    "operation", ["PublishLayerVersion", "PutRolePolicy", "TagResource", "UpdateFunctionConfiguration"]
+)
+def test_a_change_whose_answer_is_lost_is_taken_back_too(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, operation: str
+) -> None:
+    account.function(env={"MODE": "fast"})
+    before = account.everything()
+    aws.fail(operation, "InternalFailure", status=500, carried_out=True)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "Everything was put back as it was." in result.output
+    assert_untouched(account, before)
+
+
+def test_a_role_that_is_not_ours_gives_the_policy_to_hand_over_and_a_way_on(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    aws.fail("PutRolePolicy", "AccessDenied")
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert '"Action": "firehose:PutRecordBatch"' in result.output
+    assert run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, "--no-role").exit_code == 0
+    assert account.everything()["policies"] == {}
+
+
+def test_a_function_that_is_being_updated_is_waited_for(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    aws.fail("UpdateFunctionConfiguration", "ResourceConflictException", status=409, times=3)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+    assert aws.calls.count("UpdateFunctionConfiguration") == 4
+
+
+def test_an_update_that_never_ends_is_reported_and_taken_back(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    before = account.everything()
+    aws.fail("UpdateFunctionConfiguration", "ResourceConflictException", status=409, times=1000)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "Another update of the function is still running" in result.output
+    assert_untouched(account, before)
+
+
+def test_a_change_by_somebody_else_in_between_is_not_overwritten(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function(env={"MODE": "fast"})
+
+    def meanwhile() -> None:
+        account.lambda_.update_function_configuration(
+            FunctionName="orders", Environment={"Variables": {"MODE": "slow"}}
+        )
+
+    aws.before("TagResource", meanwhile)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "Somebody else changed orders while this ran" in result.output
+    assert account.env() == {"MODE": "slow"}
+    assert account.everything()["tags"] == {}
+
+
+def test_when_taking_back_fails_too_the_message_lists_what_is_left(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    aws.fail("UpdateFunctionConfiguration", "AccessDeniedException")
+    aws.fail("DeleteRolePolicy", "AccessDenied")
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 3
+    assert "Still changed:" in result.output
+    assert f"aws iam delete-role-policy --role-name orders-role --policy-name {POLICY}" in result.output
+    assert account.everything()["tags"] == {}
+
+
+def test_five_layers_leave_no_room(run: Run, account: Account, aws: FakeAws, layer_zip: Path) -> None:
+    account.function(layers=tuple(account.layer(f"l{n}") for n in range(5)))
+    before = account.everything()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "already has 5 layers (l0, l1, l2, l3, l4); Lambda allows 5" in result.output
+    assert_untouched(account, before)
+
+
+def test_an_environment_over_4_kb_is_refused_before_anything_is_changed(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function(env={"BIG": "x" * 4050})
+    before = account.everything()
+    aws.calls.clear()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "Lambda allows 4,096" in result.output
+    assert aws.writes() == []
+    assert_untouched(account, before)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "says"),
+    [
+        ("nodejs20.x", "firetee works with python3.10 to python3.14"),
+        ("python3.9", "Move the function to one of these runtimes"),
+    ],
+)
+def test_an_unsupported_function_is_refused_with_a_way_on(
+    run: Run, account: Account, layer_zip: Path, runtime: str, says: str
+) -> None:
+    account.function(runtime=runtime)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert says in result.output
+
+
+def test_a_missing_function_is_named(run: Run, account: Account, layer_zip: Path) -> None:
+    result = run(attach, "nobody", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert f"There is no function 'nobody' in {REGION}." in result.output
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--stream", "s"),
+        ("orders", "--all", "--stream", "s"),
+        ("orders", "--tag", "a=b", "--stream", "s"),
+        ("orders", "--stream", "s", "--set", "MODE=x"),
+        ("orders", "--stream", "s", "--set", "FIRETEE_STREAM=x"),
+        ("orders",),
+    ],
+)
+def test_a_contradictory_command_line_is_a_usage_error(
+    run: Run, account: Account, layer_zip: Path, args: tuple[str, ...]
+) -> None:
+    assert run(attach, *args, "--zip", layer_zip).exit_code == 2
+
+
+def test_a_stream_that_is_half_made_is_taken_back(run: Run, account: Account, aws: FakeAws, layer_zip: Path) -> None:
+    account.function()
+    before = account.everything()
+    aws.fail("CreateDeliveryStream", "LimitExceededException")
+    result = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "A quota of the account is used up" in result.output
+    assert account.s3.list_buckets()["Buckets"] == []
+    assert [each["RoleName"] for each in account.iam.list_roles()["Roles"]] == ["orders-role"]
+    assert_untouched(account, before)
+
+
+def test_a_role_that_is_too_new_for_firehose_is_waited_for(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    aws.fail("CreateDeliveryStream", "InvalidArgumentException", message="Firehose is unable to assume role", times=2)
+    result = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+
+
+def test_without_credentials_the_message_says_how_to_sign_in(
+    run: Run, account: Account, layer_zip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    fresh = boto3.session.Session()
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, session=fresh)
+    assert result.exit_code == 1
+    assert "aws sso login" in result.output
