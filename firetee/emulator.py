@@ -5,7 +5,7 @@
     emulator.stdout, emulator.stderr, emulator.frames, emulator.exits
 
 The runtime's fd 1, fd 2 and telemetry fd go to files, apart from the emulator's own log. What RIE cannot do (freeze,
-limit the init, answer before the runtime's next `/next`) this cannot either.
+limit the init, answer before the runtime's next `/next`, pass a trace or tenant id on) this cannot either.
 """
 
 from __future__ import annotations
@@ -182,14 +182,12 @@ class Emulator:
     ) -> None:
         self._close()
 
-    def invoke(self, event: object, *, trace_id: str | None = None, timeout_s: float | None = None) -> Response:
+    def invoke(self, event: object, *, timeout_s: float | None = None) -> Response:
         """Invoke the function and wait for its response. Raises `OSError` if the emulator died of it.
 
         `timeout_s`: most that the caller waits, by default the function's timeout and 10 s. Not while another runs.
         """
         headers = {"Content-Type": "application/json"}
-        if trace_id is not None:
-            headers["X-Amzn-Trace-Id"] = trace_id
         wait = self.function.timeout_s + 10 if timeout_s is None else timeout_s
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=wait)
         try:
@@ -360,12 +358,12 @@ class Emulator:
     def _close(self) -> None:
         """Kill what still runs, keep what was observed, remove the folder if it is ours."""
         if self._process is not None:
-            if self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+            # The runtime first: one that loses the emulator complains about it on its stdout.
             for run in self.runs:
                 if run.exit_code is None:
                     _kill_group(run.group)
+            self._process.kill()
+            self._process.wait()
             self._process = None
         for path in self.folder.iterdir():
             if path.is_file():

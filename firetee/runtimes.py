@@ -23,9 +23,11 @@ from firetee import fetch
 LOCKS = Path(__file__).parent / "locks"
 TEMPLATES = Path(__file__).parent / "runtime"
 OLDEST = (3, 10)
+NEWEST = (3, 14)
 DEFAULT_RIC = "4.2.2"
-#: One version of each generation of the runtime client that AWS's images carried, locked in `locks/`.
-RICS = ("2.2.1", "3.0.2", "3.1.1", "4.0.1", "4.2.2")
+#: One version of each generation of the runtime client that AWS's images carried, locked in `locks/`, with the newest
+#: CPython that it has wheels for.
+RICS = {"2.2.1": (3, 12), "3.0.2": NEWEST, "3.1.1": NEWEST, "4.0.1": NEWEST, "4.2.2": NEWEST}
 
 _ASK = """
 import platform, sys, sysconfig
@@ -63,7 +65,7 @@ class Python:
 
 @functools.cache
 def installed() -> tuple[Python, ...]:
-    """Every CPython from 3.10 on that this machine has, oldest first: of each minor version the newest patch.
+    """Every supported CPython that this machine has, oldest first: of each minor version the newest patch.
 
     Looks at this interpreter, at `python3` and `python3.N` on `PATH`, and at pyenv's versions. Debug and
     free-threaded builds are left out: Lambda has neither.
@@ -71,7 +73,7 @@ def installed() -> tuple[Python, ...]:
     newest: dict[str, Python] = {}
     for candidate in _candidates():
         python = examine(candidate)
-        if python and python.version[:2] >= OLDEST:
+        if python and OLDEST <= python.version[:2] <= NEWEST:
             known = newest.get(python.minor)
             if known is None or python.version > known.version:
                 newest[python.minor] = python
@@ -104,11 +106,16 @@ def examine(path: Path) -> Python | None:
 
 def _candidates() -> list[Path]:
     paths = [Path(sys.executable)]
-    names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], 20))]
+    names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
     paths += [Path(found) for name in names if (found := shutil.which(name))]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     paths += sorted(pyenv.glob("versions/*/bin/python3"))
     return paths
+
+
+def combinations() -> list[tuple[Python, str]]:
+    """Every installed CPython with every version of the runtime client that installs there."""
+    return [(python, ric) for python in installed() for ric, newest in RICS.items() if python.version[:2] <= newest]
 
 
 def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:

@@ -1,0 +1,109 @@
+"""The layer's zip: the same bytes every time, nothing executable but the wrapper, ready for every Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import marshal
+import os
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from firetee import layer, runtimes
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return layer.build(tmp_path_factory.mktemp("layer") / "layer.zip")
+
+
+@pytest.fixture(scope="module")
+def unpacked(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("opt")
+    layer.unpack(built, target)
+    return target
+
+
+def test_two_builds_have_the_same_bytes(built: Path, tmp_path: Path) -> None:
+    assert layer.build(tmp_path / "again.zip").read_bytes() == built.read_bytes()
+
+
+def test_only_the_wrapper_is_executable_and_nothing_is_writable_by_others(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        modes = {entry.filename: stat.S_IMODE(entry.external_attr >> 16) for entry in archive.infolist()}
+    folders = {name for name in modes if name.endswith("/")}
+    assert {name for name, mode in modes.items() if mode == 0o755} == {layer.EXECUTABLE, *folders}
+    assert {mode for name, mode in modes.items() if name not in folders} == {0o755, 0o644}
+
+
+def test_unpacking_gives_the_modes_of_the_zip(unpacked: Path) -> None:
+    assert os.access(unpacked / "bin" / "exec-wrapper", os.X_OK)
+    assert stat.S_IMODE((unpacked / "firetee" / "wrapper" / "__init__.py").stat().st_mode) == 0o644
+
+
+def test_unpacking_again_leaves_nothing_of_an_older_layer(built: Path, tmp_path: Path) -> None:
+    layer.unpack(built, tmp_path)
+    stale = tmp_path / "firetee" / "log_capture" / "of_yesterday.py"
+    stale.touch()
+    (tmp_path / "bin" / "of_somebody_else").touch()
+    layer.unpack(built, tmp_path)
+    assert not stale.exists()
+    assert (tmp_path / "bin" / "of_somebody_else").exists()
+
+
+def test_the_private_folder_has_our_packages_and_the_c_module_of_wrapt(built: Path) -> None:
+    with zipfile.ZipFile(built) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[1] for name in names if name.startswith("firetee/")} == {
+        "", "wrapper", "log_capture", "wrapt",
+    }  # fmt: skip
+    modules = [name for name in names if name.startswith("firetee/wrapt/") and name.endswith(".so")]
+    assert len(modules) == len(layer.WRAPT_WHEELS)
+    assert "firetee/wrapt/LICENSE" in names
+
+
+@pytest.mark.parametrize("python", runtimes.installed(), ids=lambda python: python.minor)
+def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: runtimes.Python) -> None:
+    program = (
+        "import importlib.util, pathlib, sys\n"
+        "for path in pathlib.Path(sys.argv[1]).rglob('*.py'):\n"
+        "    data = pathlib.Path(importlib.util.cache_from_source(path)).read_bytes()\n"
+        "    assert data[:4] == importlib.util.MAGIC_NUMBER, path\n"
+        "    assert data[4:8] == bytes([1, 0, 0, 0]), f'{path} is checked against its source'\n"
+        "print('all')"
+    )
+    command = [python.path, "-c", program, unpacked / "firetee"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "all\n", done.stderr
+
+
+def test_compiled_modules_show_the_path_that_lambda_gives_them(unpacked: Path) -> None:
+    source = unpacked / "firetee" / "wrapper" / "config.py"
+    code = marshal.loads(Path(importlib.util.cache_from_source(source)).read_bytes()[16:])
+    assert code.co_filename == "/opt/firetee/wrapper/config.py"
+
+
+@pytest.mark.parametrize("python", runtimes.installed(), ids=lambda python: python.minor)
+def test_the_c_module_of_wrapt_loads_by_itself(unpacked: Path, python: runtimes.Python) -> None:
+    program = (
+        "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import _wrappers\n"
+        "print(sorted(set(sys.modules) - before), _wrappers.FunctionWrapper.__name__)"
+    )
+    command = [python.path, "-I", "-S", "-c", program, unpacked / "firetee" / "wrapt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "['_wrappers'] FunctionWrapper\n", done.stderr
+
+
+def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in (*layer.PACKAGES, "bin"):
+        (tmp_path / package).mkdir()
+    (tmp_path / layer.EXECUTABLE).touch()
+    (tmp_path / "wrapper" / "broken.py").write_text("def")
+    monkeypatch.setattr(layer.fetch, "ROOT", tmp_path)
+    with pytest.raises(subprocess.CalledProcessError):
+        layer.build(tmp_path / "layer.zip", [Path(sys.executable)])
+    assert not (tmp_path / "layer.zip").exists()
