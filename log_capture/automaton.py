@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 
 try:
-    from re import _compiler as sre_compile
+    from re import _compiler as sre_compile  # type: ignore[attr-defined,unused-ignore]
     from re import _parser as sre_parse  # type: ignore[attr-defined,unused-ignore]
 except ImportError:  # Python 3.10
     import sre_compile
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     Node = tuple[Any, Any]
     #: What to do (`_CHAR` and so on), its argument, and the instruction after it.
     Instruction = tuple[int, Any, int]
+
+#: How the parser of `re` is asked, and how it says "any number of times".
+parse = sre_parse.parse
+UNBOUNDED = sre_parse.MAXREPEAT
 
 _CHAR, _SPLIT, _AT, _MATCH = range(4)
 
@@ -71,7 +75,7 @@ class Automaton:
     """One pattern, ready to search; one thread may use it. Making one may raise `UnsupportedError`."""
 
     def __init__(self, pattern: str) -> None:
-        tree = sre_parse.parse(pattern)
+        tree = parse(pattern)
         self._needed = "" if tree.state.flags & re.IGNORECASE else _needed(tree)
         self._backward = _Machine(_Builder(tree, backward=True), backward=True)
         self._forward = _Machine(_Builder(tree, backward=False), backward=False)
@@ -179,7 +183,7 @@ class _Builder:
     ) -> int:
         inner = list(inner)
         after = target
-        if most == sre_parse.MAXREPEAT:
+        if most == UNBOUNDED:
             loop = self._emit(_SPLIT, None, 0)
             ways = (self._sequence(inner, loop, flags), after)
             self.program[loop] = (_SPLIT, ways[::-1] if lazy else ways, 0)

@@ -15,6 +15,7 @@ from json.encoder import encode_basestring
 
 from .automaton import TooComplexError
 from .levels import RANKS, normalised
+from .patterns import compile_patterns
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +53,21 @@ class Filters:
         self._exclude = exclude
         self._redact = redact
 
-    def __bool__(self) -> bool:
-        """Whether there is anything to filter."""
-        return bool(self._min_rank or self._include or self._exclude or self._redact)
+    @classmethod
+    def compile(
+        cls, *, min_level: str | None, include: str | None, exclude: str | None, redact: str | None
+    ) -> tuple[Filters | None, list[str]]:
+        """From the settings of these names (see `split_patterns`): None if they hide nothing; and problems.
+
+        Each problem is one line naming the variable, the pattern and the error. What a refused pattern should
+        have redacted is not given away: every text is then sent as ``***``.
+        """
+        included, problems = compile_patterns("FIRETEE_INCLUDE", include)
+        excluded, more = compile_patterns("FIRETEE_EXCLUDE", exclude)
+        redacted, most = compile_patterns("FIRETEE_REDACT", redact, withhold=True)
+        filters = cls(min_level=min_level, include=included, exclude=excluded, redact=redacted)
+        idle = not (filters._min_rank or included or excluded or redacted)
+        return None if idle else filters, problems + more + most
 
     def wants(self, text: str, level: str | None) -> bool:
         """Whether a line with this text and level is sent. A level that is unknown, or has no rank, passes."""

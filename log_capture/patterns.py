@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from .automaton import SINGLE, Automaton, UnsupportedError, compile_node, sre_parse
+from .automaton import SINGLE, UNBOUNDED, Automaton, UnsupportedError, compile_node, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,17 +76,15 @@ def split_patterns(value: str) -> list[str]:
     return [part.strip() for part in re.split(r"\n|;;", value) if part.strip()]
 
 
-def compile_patterns(
-    variable: str, patterns: Iterable[str], *, withhold: bool = False
-) -> tuple[list[Pattern], list[str]]:
-    """These patterns ready to run, and one line about each that cannot be: variable, pattern, error.
+def compile_patterns(variable: str, value: str | None, *, withhold: bool = False) -> tuple[list[Pattern], list[str]]:
+    """A setting's patterns ready to run, and one line about each that cannot be: variable, pattern, error.
 
     A pattern that does not compile is left out. One that is refused, because nothing here can run it in linear
     time, is left out too; or with `withhold` it counts as matching everything.
     """
     ready: list[Pattern] = []
     problems = []
-    for pattern in patterns:
+    for pattern in split_patterns(value or ""):
         try:
             ready.append(_compile(pattern))
         except UnsupportedError as error:
@@ -112,7 +110,7 @@ def _compile(pattern: str) -> Pattern:
 
 def is_harmless(pattern: str) -> bool:
     """Whether `re` searches any text for this pattern in time proportional to its length; False if in doubt."""
-    tree = sre_parse.parse(pattern)
+    tree = parse(pattern)
     try:
         items = _items(tree, tree.state, ())
     except _NotFlat:
@@ -168,7 +166,7 @@ def _repeated(least: int, most: int, items: list[Item]) -> list[Item]:
         return items * least
     if len(items) != 1 or items[0][1:] != (1, 1):
         raise _NotFlat
-    return [(items[0][0], least, None if most == sre_parse.MAXREPEAT else most)]
+    return [(items[0][0], least, None if most == UNBOUNDED else most)]
 
 
 def _members(state: Any, node: tuple[Any, Any], flags: Flags) -> frozenset[str]:

@@ -1,0 +1,197 @@
+"""Platform events, as Lambda's Telemetry API words them; pure.
+
+Each function returns an event's type and the JSON text of its record, after the ``Event`` schema of version
+2022-12-13 ("Lambda Telemetry API Event schema reference", Lambda guide). A field that is None is left out, and so
+is what only the platform knows (the billed duration, ids of its own spans). Two things are ours: the ``firetee``
+object in a report, and the type ``firetee.timeoutWarning``.
+
+Durations are given and sent in milliseconds, sent with three decimals at most as the platform does. The text is
+ASCII: whatever is in a stack, it can be stored.
+"""
+
+from __future__ import annotations
+
+from json import JSONEncoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    #: Type, and the record as JSON.
+    Event = tuple[str, str]
+
+_encode = JSONEncoder(separators=(",", ":")).encode
+
+
+def init_start(
+    *,
+    initialization_type: str,
+    phase: str = "init",
+    runtime_version: str | None = None,
+    runtime_version_arn: str | None = None,
+    function_name: str | None = None,
+    function_version: str | None = None,
+    instance_id: str | None = None,
+    instance_max_memory_bytes: int | None = None,
+) -> Event:
+    """``platform.initStart``. `initialization_type`: on-demand, provisioned-concurrency or snap-start.
+
+    `phase` is ``invoke`` where Lambda runs init again within an invocation.
+    """
+    return _event(
+        "platform.initStart",
+        initializationType=initialization_type,
+        phase=phase,
+        runtimeVersion=runtime_version,
+        runtimeVersionArn=runtime_version_arn,
+        functionName=function_name,
+        functionVersion=function_version,
+        instanceId=instance_id,
+        instanceMaxMemory=instance_max_memory_bytes,
+    )
+
+
+def init_runtime_done(
+    *, initialization_type: str, status: str, phase: str = "init", error_type: str | None = None
+) -> Event:
+    """``platform.initRuntimeDone``. `status`: success, failure, error or timeout."""
+    return _event(
+        "platform.initRuntimeDone",
+        initializationType=initialization_type,
+        phase=phase,
+        status=status,
+        errorType=error_type,
+    )
+
+
+def start(
+    request_id: str, *, version: str | None = None, trace_id: str | None = None, tenant_id: str | None = None
+) -> Event:
+    """``platform.start``. `trace_id` is the value of the header X-Amzn-Trace-Id."""
+    return _event(
+        "platform.start",
+        requestId=request_id,
+        version=version,
+        tracing=_tracing(trace_id),
+        tenantId=tenant_id,
+    )
+
+
+def runtime_done(
+    request_id: str,
+    *,
+    status: str,
+    duration_ms: float | None = None,
+    produced_bytes: int | None = None,
+    error_type: str | None = None,
+    trace_id: str | None = None,
+    tenant_id: str | None = None,
+) -> Event:
+    """``platform.runtimeDone``. `status`: success, failure, error or timeout."""
+    return _event(
+        "platform.runtimeDone",
+        requestId=request_id,
+        status=status,
+        errorType=error_type,
+        metrics=_known(durationMs=_ms(duration_ms), producedBytes=produced_bytes),
+        tracing=_tracing(trace_id),
+        tenantId=tenant_id,
+    )
+
+
+def report(
+    request_id: str,
+    *,
+    status: str,
+    duration_ms: float | None = None,
+    memory_size_mb: int | None = None,
+    max_memory_used_mb: int | None = None,
+    init_duration_ms: float | None = None,
+    restore_duration_ms: float | None = None,
+    error_type: str | None = None,
+    trace_id: str | None = None,
+    tenant_id: str | None = None,
+    firetee: Mapping[str, object] | None = None,
+) -> Event:
+    """``platform.report``, without the billed duration. `firetee`: see `did`."""
+    return _event(
+        "platform.report",
+        requestId=request_id,
+        status=status,
+        errorType=error_type,
+        metrics=_known(
+            durationMs=_ms(duration_ms),
+            memorySizeMB=memory_size_mb,
+            maxMemoryUsedMB=max_memory_used_mb,
+            initDurationMs=_ms(init_duration_ms),
+            restoreDurationMs=_ms(restore_duration_ms),
+        ),
+        tracing=_tracing(trace_id),
+        tenantId=tenant_id,
+        firetee=firetee,
+    )
+
+
+def did(
+    *,
+    lines: int | None = None,
+    size: int | None = None,
+    calls: int | None = None,
+    retries: int | None = None,
+    waited_ms: float | None = None,
+) -> dict[str, object] | None:
+    """What firetee did, for a report: lines and bytes sent, calls to Firehose, and what the caller waited."""
+    return _known(lines=lines, bytes=size, calls=calls, retries=retries, waitedMs=_ms(waited_ms))
+
+
+def restore_start(
+    *,
+    runtime_version: str | None = None,
+    runtime_version_arn: str | None = None,
+    function_name: str | None = None,
+    function_version: str | None = None,
+    instance_id: str | None = None,
+    instance_max_memory_bytes: int | None = None,
+) -> Event:
+    """``platform.restoreStart`` (SnapStart)."""
+    return _event(
+        "platform.restoreStart",
+        runtimeVersion=runtime_version,
+        runtimeVersionArn=runtime_version_arn,
+        functionName=function_name,
+        functionVersion=function_version,
+        instanceId=instance_id,
+        instanceMaxMemory=instance_max_memory_bytes,
+    )
+
+
+def restore_runtime_done(*, status: str, error_type: str | None = None) -> Event:
+    """``platform.restoreRuntimeDone`` (SnapStart). `status`: success, failure, error or timeout."""
+    return _event("platform.restoreRuntimeDone", status=status, errorType=error_type)
+
+
+def logs_dropped(*, reason: str, records: int, size: int) -> Event:
+    """``platform.logsDropped``: `records` lines of `size` bytes together were not kept."""
+    return _event("platform.logsDropped", reason=reason, droppedRecords=records, droppedBytes=size)
+
+
+def timeout_warning(request_id: str, *, remaining_ms: float, stacks: Iterable[Mapping[str, object]]) -> Event:
+    """``firetee.timeoutWarning``: `remaining_ms` before the deadline; `stacks` is one object a thread."""
+    return _event("firetee.timeoutWarning", requestId=request_id, remainingMs=_ms(remaining_ms), stacks=list(stacks))
+
+
+def _event(kind: str, **fields: object) -> Event:
+    return kind, _encode(_known(**fields) or {})
+
+
+def _known(**fields: object) -> dict[str, object] | None:
+    return {key: value for key, value in fields.items() if value is not None} or None
+
+
+def _tracing(trace_id: str | None) -> dict[str, str] | None:
+    """A ``TraceContext``."""
+    return {"type": "X-Amzn-Trace-Id", "value": trace_id} if trace_id else None
+
+
+def _ms(duration_ms: float | None) -> float | None:
+    return None if duration_ms is None else round(float(duration_ms), 3)
