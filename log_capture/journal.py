@@ -21,9 +21,10 @@ Layout
 
     commit slot   generation u64 | position u64 | seq u64 | acked u64 | context length u16 | crc u32 | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
-    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | data (length bytes)
+    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | data (length bytes)
                   crc = crc32(data, seed), seed = position ^ time ^ thread ^ kind, so that what an earlier lap left behind never
-                  passes for new. A length of 0xFFFFFFFF means: go on at the front of the ring.
+                  passes for new. `ended` is 1 if a newline follows the data: the newline that `print` writes by itself
+                  costs one byte's store. A length of 0xFFFFFFFF means: go on at the front of the ring.
 
 Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
 committed the next entry starts at the front again, so a function that writes little touches few pages.
@@ -61,7 +62,8 @@ _SLOT = struct.Struct("<QQQQHI")
 _SLOT_AT = (64, 64 + 4032)
 MAX_CONTEXT_BYTES = 4032 - _SLOT.size
 
-_ENTRY = struct.Struct("<IIQQB")
+_ENTRY = struct.Struct("<IIQQBB")
+_ENDED_AT = _ENTRY.size - 1
 _LENGTH_CRC = struct.Struct("<II")
 _pack_length_crc = _LENGTH_CRC.pack
 _unpack_length_crc = _LENGTH_CRC.unpack_from
@@ -109,19 +111,28 @@ class Journal:
         nudge: Callable[[], None] | None = None,
         watermark: int = _NEVER,
     ) -> None:
+        self._nudge = nudge
+        self._watermark = watermark
+        self.written_bytes = 0  # of the function's own output, for `producedBytes`
+        self.dropped_lines = 0  # in all
+        self.renew(buffer, environment=environment, grow=grow)
+
+    def renew(self, buffer: Buffer, *, environment: str, grow: Callable[[int], bool] | None = None) -> None:
+        """Begin anew in other memory, without touching the old: for a forked child, or after a snapshot's restore.
+
+        Whoever holds `append` goes on with it. Only while no other thread of this process appends.
+        """
         self.environment = environment
         self._buffer = buffer
         self._capacity = len(buffer) - HEADER_BYTES
         self._allocated = 0 if grow else self._capacity
         self._grow = grow
-        self._nudge = nudge
-        self._watermark = watermark
-        self._lock = lock = RLock()
+        lock = RLock()
         self._acquire, self._release = lock.acquire, lock.release
         self._busy = False
         self._reentrant: list[tuple[int, bytes, int]] = []
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
-        self._wake_at = watermark
+        self._wake_at = self._watermark
         self._origin = 0  # position - origin = place in the buffer
         self._straight = 0  # an entry that ends before this position needs no wrap, growth, wake-up or drop
         self._open_kind = self._open_thread = -1  # of the newest entry, while it is an unfinished line
@@ -130,8 +141,6 @@ class Journal:
         self._cut_threads: set[tuple[int, int]] = set()
         self._dropped = [0, 0]  # lines and bytes that found no room since the last DROPPED entry
         self.urgent = False  # something that a flush must deliver was appended since the last `read`
-        self.written_bytes = 0  # of the function's own output, for `producedBytes`
-        self.dropped_lines = 0  # in all
         _HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
         self.commit(Commit(0, 0, 0, b""))
 
@@ -150,8 +159,14 @@ class Journal:
             return True
         self._busy = True
         try:
-            if kind == self._open_kind and thread == self._open_thread and self._extend(data):
-                return True
+            if kind == self._open_kind and thread == self._open_thread:
+                if data == b"\n":
+                    self._buffer[self._open_at + _ENDED_AT] = 1
+                    self._open_kind = -1
+                    self.written_bytes += 1
+                    return True
+                if self._extend(data):
+                    return True
             # The usual case of `_store` and `_write`, without a further call.
             head = self._head
             length = len(data)
@@ -161,9 +176,8 @@ class Journal:
             time_us = time_us or time_ns() // 1000
             at = head - self._origin
             self._buffer[at + _ENTRY_BYTES : at + _ENTRY_BYTES + length] = data
-            _pack_entry(
-                self._buffer, at, length, crc32(data, (head ^ time_us ^ thread ^ kind) & _MASK), time_us, thread, kind
-            )
+            crc = crc32(data, (head ^ time_us ^ thread ^ kind) & _MASK)
+            _pack_entry(self._buffer, at, length, crc, time_us, thread, kind, 0)
             if kind <= STDERR and data[-1:] != b"\n":
                 self._open_kind, self._open_thread, self._open_at = kind, thread, at
             else:
@@ -178,6 +192,13 @@ class Journal:
                 self._store_reentrant(thread)
             self._busy = False
             self._release()
+
+    def has_room(self, size: int) -> bool:
+        """Whether data of this size would be kept. Any thread; another thread may take the room meanwhile."""
+        head, capacity = self._head, self._capacity
+        size += _ENTRY_BYTES
+        left = capacity - head % capacity
+        return head + (size if size <= left else left + size) - self._tail <= capacity - _RESERVE
 
     def _extend(self, data: bytes) -> bool:
         """Add to the newest entry, an unfinished line; False if there is no room right behind it."""
@@ -239,7 +260,7 @@ class Journal:
         at = HEADER_BYTES + start % capacity
         crc = crc32(data, (start ^ time_us ^ thread ^ kind) & _MASK)
         self._buffer[at + _ENTRY_BYTES : at + size] = data
-        _pack_entry(self._buffer, at, length, crc, time_us, thread, kind)
+        _pack_entry(self._buffer, at, length, crc, time_us, thread, kind, 0)
         self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
         self._open_thread, self._open_at = thread, at
         self._head = start + size
@@ -313,7 +334,9 @@ class Journal:
 
     def read(self, limit: int) -> list[Chunk]:
         """The next chunks, about `limit` bytes of them; they stay in the ring until `commit` passes them."""
-        with self._lock:
+        self._acquire()
+        try:
+            self._busy = True
             self._store_reentrant(get_ident())
             if self._dropped[1]:
                 self._note_drops()
@@ -321,19 +344,31 @@ class Journal:
             self._open_kind = -1  # what is handed out is not extended any more
             if head - start <= limit:
                 self.urgent = False
+        finally:
+            self._busy = False
+            self._release()
         chunks, position = scan(self._buffer, self._capacity, start, head, limit, check=False)
-        with self._lock:
+        self._acquire()
+        try:
+            self._busy = True
             self._read = position
             self._wake_at = position + self._watermark
             self._measure()
+        finally:
+            self._busy = False
+            self._release()
         return chunks
 
-    def commit(self, commit: Commit) -> None:
-        """Free everything before `commit.position`, so that a crash from here on does not bring it back."""
-        with self._lock:
+    def commit(self, commit: Commit) -> int:
+        """Free everything before `commit.position`, so that a crash from here on does not bring it back.
+
+        Returns the position where the rest begins: further on than asked if that starts the ring at the front again.
+        """
+        self._acquire()
+        try:
+            self._busy = True
             position = commit.position
-            if position == self._head and position % self._capacity and self._read == self._head:
-                # Empty: start at the front again.
+            if position == self._head == self._read and position % self._capacity:
                 self._head = self._read = position = position - position % self._capacity + self._capacity
                 self._open_kind = -1
                 self._wake_at = position + self._watermark
@@ -341,6 +376,10 @@ class Journal:
             self._measure()
             self._generation += 1
             _write_slot(self._buffer, self._generation, position, commit)
+            return position
+        finally:
+            self._busy = False
+            self._release()
 
     def close(self) -> None:
         """Let go of the memory; nothing may be appended afterwards."""
@@ -391,11 +430,12 @@ class DeadJournal:
             chunks.append((self._read, CUT, 0, time_ns() // 1000, b""))
         return chunks
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: Commit) -> int:
         """Remember progress, so that a second crash does not send again what was delivered."""
         self._tail = commit.position
         self._generation += 1
         _write_slot(self._buffer, self._generation, commit.position, commit)
+        return commit.position
 
     def close(self) -> None:
         """Let go of the memory."""
@@ -450,15 +490,15 @@ def scan(
             continue
         if room < size or room - size < length:
             break  # only in a damaged file: an entry never crosses the end of the ring
-        _, _, time_us, thread, kind = unpack(buffer, at)
-        data = buffer[at + size : at + size + length]
+        _, _, time_us, thread, kind, ended = unpack(buffer, at)
+        data = bytes(buffer[at + size : at + size + length])
         if check and (
             position + size + length > end
             or crc32(data, (position ^ time_us ^ thread ^ kind) & _MASK) != crc
         ):
             break
         position += size + length
-        chunks.append((position, kind, thread, time_us, bytes(data) if type(data) is not bytes else data))
+        chunks.append((position, kind, thread, time_us, data + b"\n" if ended else data))
     return chunks, position
 
 

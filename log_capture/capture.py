@@ -1,0 +1,184 @@
+"""Everything between the function's output and Firehose, put together; the one face that the wrapper sees.
+
+One `Capture` a process. `renew` makes it anew in place (a forked child, a restored snapshot), so that the tees that the
+function already holds go on working.
+"""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+
+from .client import make_targets
+from .delivery import Delivery
+from .filters import Filters
+from .journal import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT, Journal, new_environment
+from .journal_file import JournalFile, left_behind
+from .pack import Packer, max_line_bytes
+from .render import Renderer
+from .shipper import Shipper
+from .source import Source
+from .tee import Tee
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+    from typing import Any
+
+    from wrapper.config import Config
+
+    from .journal_file import LeftBehind
+
+
+class Capture:
+    """The journal, the tees in front of it and the shipper behind it.
+
+    `environ` is a snapshot of the process's environment variables; `proxy` is wrapt's `ObjectProxy`. `report(text)` tells
+    the user one line; `failed(error)` takes an exception of our own.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        environ: Mapping[str, str],
+        function: str | None,
+        version: str | None,
+        proxy: Any,
+        report: Callable[[str], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self._config = config
+        self._environ = environ
+        self._function = function
+        self._version = version
+        self._report = report
+        self._failed = failed
+        filters, problems = Filters.compile(
+            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
+        )
+        for problem in problems:
+            report(problem)
+        self._filters = filters
+        self._packer = Packer(aggregate=config.aggregate, compression=config.compression)
+        self._file = JournalFile(config.journal_dir, config.buffer_bytes)
+        if self._file.problem:
+            report(self._file.problem)
+        self.environment = new_environment()
+        self.journal = Journal(
+            self._file.buffer,
+            environment=self.environment,
+            grow=self._file.grow,
+            nudge=self._nudge,
+            watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
+        )
+        blocking = config.overflow == "block"
+        self.tee = Tee(proxy, self._append_or_wait if blocking else self.journal.append, failed)
+        self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
+        self._targets = make_targets(
+            config.streams, environ=environ, requested=config.client, role_arn=config.role_arn, report=report
+        )
+        self._delivery = Delivery(self._targets, report=report)
+        self.shipper = self._make_shipper()
+
+    def start(self) -> None:
+        """Start the sender's thread, which looks for what dead processes left and makes ready what needs no packages."""
+        self.shipper.start(warm_up=all(target.client.light for target in self._targets))
+
+    def prepare(self, seconds: float) -> None:
+        """Make the clients ready that need packages; the function's own modules are imported by now. Waits, without network."""
+        if not all(target.client.light for target in self._targets):
+            self.shipper.prepare(seconds)
+
+    def tee_streams(self, sys: ModuleType) -> None:
+        """Put tees in the place of the standard streams; each stream keeps its identity across its names."""
+        for name, kind in (("stdout", STDOUT), ("stderr", STDERR)):
+            stream = getattr(sys, name)
+            if stream is None:
+                continue
+            tee = self.tee.text(stream, kind)
+            setattr(sys, name, tee)
+            if getattr(sys, f"__{name}__") is stream:
+                setattr(sys, f"__{name}__", tee)
+
+    # ---- what the wrapper adds to the journal ----------------------------------------------------------------------
+
+    def set_context(self, fragment: str) -> None:
+        """The ids on everything written from now on; see `render.context_fragment`."""
+        self.journal.append(CONTEXT, fragment.encode())
+
+    def event(self, kind: str, record: str) -> None:
+        """A `platform.*` or `firetee.*` record: its type and its JSON text."""
+        self.journal.append(EVENT, kind.encode() + b"\0" + record.encode())
+
+    def message(self, text: str) -> None:
+        """One of firetee's own messages, of the kind `extension`."""
+        self.journal.append(EXTENSION, text.encode("utf-8", "backslashreplace"))
+
+    def cut(self) -> None:
+        """The invocation is over: a line without an end is sent as it is."""
+        if not self.journal.empty:
+            self.journal.append(CUT, b"")
+
+    # ---- another process -------------------------------------------------------------------------------------------
+
+    def renew(self, *, forked: bool) -> None:
+        """Begin anew, with an environment and a journal of its own and nothing to send: in a forked child, or after a restore.
+
+        The old journal belongs to the parent, or was empty when the snapshot was taken.
+        """
+        old = self._file
+        self._file = JournalFile(self._config.journal_dir, self._config.buffer_bytes)
+        self.environment = new_environment()
+        self.journal.renew(self._file.buffer, environment=self.environment, grow=self._file.grow)
+        self._delivery.forget()
+        self.shipper = self._make_shipper()
+        if forked:
+            old.abandon()
+        else:
+            old.discard()
+
+    def _make_shipper(self) -> Shipper:
+        config = self._config
+        linger_ms = config.batch_age_ms if config.flush == "batched" else config.linger_ms
+        return Shipper(
+            [Source(self.journal, self._renderer(self.environment), self._packer)],
+            self._delivery,
+            linger_s=max(linger_ms, 1) / 1000,
+            patience_s=config.flush_timeout_ms / 1000,
+            find_sources=self._dead_sources,
+            failed=self._failed,
+            report=self._report,
+        )
+
+    def _renderer(self, environment: str) -> Renderer:
+        config = self._config
+        return Renderer(
+            format=config.format,
+            environment=environment,
+            function=self._function,
+            version=self._version,
+            tags=dict(config.tags),
+            parse_json=config.parse_json,
+            filters=self._filters,
+            max_bytes=max_line_bytes(config.compression),
+        )
+
+    def _dead_sources(self) -> list[Source]:
+        """On the sender's thread: the journals that dead processes of this environment left."""
+        return [self._dead_source(found) for found in left_behind(self._config.journal_dir, self._report)]
+
+    def _dead_source(self, found: LeftBehind) -> Source:
+        journal = found.journal
+        renderer = self._renderer(journal.environment)
+        return Source(journal, renderer, self._packer, start=journal.start, discard=found.discard)
+
+    def _nudge(self) -> None:
+        self.shipper.nudge()
+
+    def _append_or_wait(self, kind: int, data: bytes) -> None:
+        """`FIRETEE_OVERFLOW=block`: where the journal is full, wait for the sender to make room first."""
+        if not self.journal.has_room(len(data)):
+            self.shipper.flush(self.wait_until)
+        self.journal.append(kind, data)

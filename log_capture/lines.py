@@ -1,0 +1,157 @@
+"""Chunks of the journal to lines; pure.
+
+A line is a plain tuple ``(time_us, type, stream, level, text, context)``: microseconds since the epoch; the envelope's ``type``;
+``"stdout"``, ``"stderr"``, ``"log"`` or None; the level if the frame names one; the text without its newline (for
+``platform.*`` and ``firetee.*`` the JSON text of the record); and a JSON fragment with the ids of the invocation.
+"""
+
+from __future__ import annotations
+
+from .journal import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .journal import Chunk
+
+    Line = tuple[int, str, str | None, str | None, str, str]
+
+_STREAM = {STDOUT: "stdout", STDERR: "stderr"}
+_FRAME_HEADER_BYTES = 16  # type u32, length u32, time u64 in us, big-endian (awslambdaric, FramedTelemetryLogSink)
+_FRAME_MAGIC = b"\xa5\x5a\x00"
+#: A frame type's last byte is ``level << 2 | format`` (awslambdaric, lambda_runtime_log_utils).
+_FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+class Unfinished:
+    """The beginning of a line whose end has not come yet, and what was in force where it began.
+
+    `lines_before` counts the lines that the `feed` in which it began returns ahead of it; `seq` is for the caller to set.
+    """
+
+    __slots__ = ("context", "lines_before", "parts", "position", "seq", "time_us")
+
+    def __init__(self, position: int, lines_before: int, context: str, time_us: int, part: bytes) -> None:
+        self.position = position
+        self.lines_before = lines_before
+        self.context = context
+        self.time_us = time_us
+        self.parts = [part]
+        self.seq = -1
+
+
+class Assembler:
+    """Puts the lines of each thread and stream together; one thread may use it.
+
+    `position` and `context` are those behind the newest chunk.
+    """
+
+    def __init__(self, position: int = 0, context: str = "") -> None:
+        self.position = position
+        self.context = context
+        self._unfinished: dict[tuple[int, int], Unfinished] = {}
+
+    @property
+    def oldest(self) -> Unfinished | None:
+        """The unfinished line that began first."""
+        return min(self._unfinished.values(), key=lambda line: line.position, default=None)
+
+    def begun(self) -> list[Unfinished]:
+        """The unfinished lines that began in the newest `feed` (whose `seq` is not set), the oldest first."""
+        return sorted((line for line in self._unfinished.values() if line.seq < 0), key=lambda line: line.position)
+
+    def feed(self, chunks: Iterable[Chunk]) -> list[Line]:
+        """The lines that these chunks complete, in the order in which they were completed."""
+        lines: list[Line] = []
+        unfinished = self._unfinished
+        context = self.context
+        for end, kind, thread, time_us, data in chunks:
+            if kind <= STDERR:
+                if not unfinished and data.find(b"\n") == len(data) - 1:  # by far the most frequent case
+                    lines.append((time_us, "function", _STREAM[kind], None, decode(data[:-1]), context))
+                else:
+                    self._feed_stream(lines, (kind, thread), time_us, data)
+            elif kind == FRAME:
+                lines.append(_frame(time_us, data, context))
+            elif kind == CONTEXT:
+                context = self.context = decode(data)
+            elif kind == EVENT:
+                name, _, record = decode(data).partition("\0")
+                lines.append((time_us, name, None, None, record, context))
+            elif kind == LOG:
+                lines.append((time_us, "function", "log", None, decode(_without_newline(data)), context))
+            elif kind == EXTENSION:
+                lines.append((time_us, "extension", None, None, decode(data), context))
+            elif kind == CUT:
+                self._cut(lines)
+            elif kind == DROPPED:
+                self._cut(lines)
+                lines.append((time_us, "platform.logsDropped", None, None, _dropped(data), context))
+            self.position = end
+        return lines
+
+    def _feed_stream(self, lines: list[Line], key: tuple[int, int], time_us: int, data: bytes) -> None:
+        *whole, rest = data.split(b"\n")
+        begun = self._unfinished.pop(key, None)
+        for part in whole:
+            if begun is not None:
+                begun.parts.append(part)
+                lines.append(_stream_line(key[0], begun))
+                begun = None
+            else:
+                lines.append((time_us, "function", _STREAM[key[0]], None, decode(part), self.context))
+        if begun is not None:
+            begun.parts.append(rest)
+        elif rest:
+            begun = Unfinished(self.position, len(lines), self.context, time_us, rest)
+        if begun is not None:
+            self._unfinished[key] = begun
+
+    def _cut(self, lines: list[Line]) -> None:
+        """Take what is unfinished as it is."""
+        for (kind, _), begun in sorted(self._unfinished.items(), key=lambda item: item[1].position):
+            lines.append(_stream_line(kind, begun))
+        self._unfinished.clear()
+
+
+def decode(data: bytes) -> str:
+    """UTF-8 to text; bytes that are not UTF-8 are shown with backslash escapes."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "backslashreplace")
+
+
+def dropped_record(reason: str, lines: int, size: int) -> str:
+    """The record of a ``platform.logsDropped`` event (Telemetry API, schema 2022-12-13)."""
+    return f'{{"reason":"{reason}","droppedRecords":{lines},"droppedBytes":{size}}}'
+
+
+def _dropped(data: bytes) -> str:
+    return dropped_record(
+        "the journal was full", int.from_bytes(data[:8], "little"), int.from_bytes(data[8:16], "little")
+    )
+
+
+def _stream_line(kind: int, begun: Unfinished) -> Line:
+    return begun.time_us, "function", _STREAM[kind], None, decode(b"".join(begun.parts)), begun.context
+
+
+def _frame(time_us: int, data: bytes, context: str) -> Line:
+    """One telemetry frame: its message is one line, whatever newlines it holds."""
+    if data[:3] != _FRAME_MAGIC or len(data) < _FRAME_HEADER_BYTES:
+        return time_us, "function", "log", None, decode(_without_newline(data)), context
+    level = data[3] >> 2
+    return (
+        int.from_bytes(data[8:16], "big"),
+        "function",
+        "log",
+        _FRAME_LEVELS[level] if level < len(_FRAME_LEVELS) else None,
+        decode(_without_newline(data[_FRAME_HEADER_BYTES:])),
+        context,
+    )
+
+
+def _without_newline(data: bytes) -> bytes:
+    return data[:-1] if data.endswith(b"\n") else data

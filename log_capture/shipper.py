@@ -1,0 +1,280 @@
+"""The background thread that sends: when to try, what to try next, when to give up for now.
+
+Guarantees
+----------
+* One thread talks to Firehose; the function's threads only ever set a request and wait for a bounded time.
+* It sends while an invocation runs, in a flush, or in the final drain; never while nothing runs, because the environment may
+  be frozen then. `pause` returns only when no request is in flight any more.
+* It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout only while an invocation runs, for ever otherwise. There is no
+  wake-up per line: it looks once per linger, and is nudged when a lot waits.
+* What Firehose did not take stays in its journal. Only what was refused is sent again.
+
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, get_ident, start_new_thread
+from select import POLLIN, poll
+from time import monotonic, time
+
+from .delivery import MANY, Delivery
+from .retry import Breaker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _thread import LockType
+    from collections.abc import Callable, Sequence
+
+    from .delivery import Target
+    from .source import Source
+
+#: How long an invocation waits for a probe of a Firehose that was down (a choice: a healthy one answers within tens of ms).
+PROBE_WAIT_S = 0.2
+#: How long to wait for a request that was aborted to notice.
+_ABORT_S = 0.1
+
+
+class Shipper:
+    """Decides when `delivery` sends what the `sources` hold.
+
+    `linger_s` is how long a line waits while an invocation runs, `patience_s` how long such a background request may take.
+    `find_sources()` is called once, on the thread, and returns what dead processes left. `warm_up` says whether the clients
+    are made ready on the thread at once; if not, `prepare` does it when it is called.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        delivery: Delivery,
+        *,
+        linger_s: float,
+        patience_s: float,
+        find_sources: Callable[[], list[Source]],
+        failed: Callable[[BaseException], None],
+        report: Callable[[str], None],
+        wall_clock: Callable[[], float] = time,
+    ) -> None:
+        self._sources = sources
+        self._delivery = delivery
+        self._linger_s = linger_s
+        self._patience_s = patience_s
+        self._find_sources = find_sources
+        self._failed = failed
+        self._report = report
+        self._breaker = Breaker(wall_clock)
+        self._watched: Callable[[], None] | None = None
+        self.on_deadline: Callable[[], None] | None = None
+        self.waited_s = 0.0  # what invocations waited for, in all
+        self._wake_read, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._poll = poll()
+        self._poll.register(self._wake_read, POLLIN)
+        self._sending = allocate_lock()  # held while a request may be in flight
+        self._requests: list[tuple[float, LockType]] = []  # deadline (0: to make ready only), released when done
+        self._running = False
+        self._warn_at = 0.0  # monotonic seconds; 0: there is nothing to warn of
+        self._send_until = 0.0
+        self._called = False  # the watched file descriptor has become readable
+        self.thread_id = 0
+        self._reported: set[str] = set()
+
+    # ---- any thread ----------------------------------------------------------------------------------------------
+
+    def start(self, *, warm_up: bool) -> None:
+        """Start the thread; with `warm_up` it makes the clients ready first."""
+        start_new_thread(self._run, (warm_up,))
+
+    def watch(self, fd: int, call: Callable[[], None]) -> None:
+        """Before `start`: have the thread call `call` when `fd` becomes readable, soon even if it is busy sending."""
+        self._watched = call
+        self._poll.register(fd, POLLIN)
+
+    def nudge(self) -> None:
+        """Wake the thread. Never blocks: if the pipe is full it is awake already."""
+        try:
+            os.write(self.wake_fd, b"\0")
+        except OSError:
+            pass
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that an invocation's flush must deliver."""
+        return any(source.urgent for source in self._sources)
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything written so far was taken."""
+        return all(source.empty for source in self._sources)
+
+    def resume(self, warn_at: float, send_until: float) -> None:
+        """An invocation starts: from now on lines may be sent. Times are `monotonic` seconds, 0 for none."""
+        self._warn_at = warn_at
+        self._send_until = send_until
+        self._running = True
+        self.nudge()
+
+    def flush(self, deadline: float) -> bool:
+        """Wait until everything written so far was taken, or `deadline` (monotonic). True if it was.
+
+        While the breaker is open this waits for a probe at most, and only when one is due.
+        """
+        if self.empty:
+            return True
+        started = monotonic()
+        if self._breaker.is_open:
+            if not self._breaker.probe_due:
+                return False
+            deadline = min(deadline, started + PROBE_WAIT_S)
+        if deadline <= started:
+            return False
+        answered = self._ask(deadline)
+        if not answered:
+            self._abort()
+        self.waited_s += monotonic() - started
+        return answered and self.empty
+
+    def pause(self, deadline: float) -> None:
+        """The invocation is over: on return no request is in flight, and none starts before the next `resume` or `flush`."""
+        self._running = False
+        self._warn_at = 0.0
+        if self._sending.locked():
+            started = monotonic()
+            if self._breaker.is_open:
+                deadline = min(deadline, started + PROBE_WAIT_S)
+            if self._sending.acquire(True, max(0.0, deadline - started)):
+                self._sending.release()
+            else:
+                self._abort()
+            self.waited_s += monotonic() - started
+        self.nudge()  # so that it sleeps without a timeout
+
+    def drain(self, seconds: float) -> bool:
+        """The process is about to end: send what is left within `seconds`, whatever the breaker says. True if all was taken."""
+        if get_ident() == self.thread_id:
+            return self._send(monotonic() + seconds)
+        return self.empty or (self._ask(monotonic() + seconds) and self.empty)
+
+    def prepare(self, seconds: float) -> None:
+        """Have the clients made ready on the thread, without network; waits for it."""
+        self._ask(monotonic() + seconds, send=False)
+
+    def _ask(self, deadline: float, *, send: bool = True) -> bool:
+        """Give the thread something to do and wait for it; False if `deadline` came first."""
+        done = allocate_lock()
+        done.acquire()
+        request = (deadline if send else 0.0, done)
+        self._requests.append(request)
+        self.nudge()
+        answered = done.acquire(True, max(0.0, deadline - monotonic()))
+        if not answered and request in self._requests:
+            self._requests.remove(request)
+        return answered
+
+    def _abort(self) -> None:
+        """Make the request in flight fail, and wait until it has."""
+        self._delivery.abort()
+        if self._sending.acquire(True, _ABORT_S):
+            self._sending.release()
+
+    # ---- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self, warm_up: bool) -> None:
+        self.thread_id = get_ident()
+        try:
+            if warm_up:
+                self._delivery.warm_up()
+            self._sources[:0] = self._find_sources()
+        except Exception as error:
+            self._failed(error)
+        while True:
+            try:
+                self._turn()
+            except Exception as error:  # the thread must live: the next flush tries again
+                self._failed(error)
+
+    def _turn(self) -> None:
+        """Sleep until there is something to do, then do it."""
+        self._sleep(self._until_next_look())
+        if self._called and self._watched is not None:
+            self._called = False
+            self._watched()
+        if self._requests:
+            deadline, done = self._requests.pop(0)
+            try:
+                if deadline:
+                    self._send(deadline)
+                else:
+                    self._delivery.warm_up()
+            finally:
+                done.release()
+        elif self._running:
+            if self._warn_at and monotonic() >= self._warn_at:
+                self._warn_at = 0.0
+                if self.on_deadline is not None:
+                    self.on_deadline()
+            self._look()
+
+    def _until_next_look(self) -> float | None:
+        """Seconds to sleep: until a line may have waited long enough, or the deadline is near; None for ever."""
+        if self._requests or self._called:
+            return 0.0
+        if not self._running:
+            return None
+        wait = self._linger_s
+        if self._warn_at:
+            wait = min(wait, max(0.0, self._warn_at - monotonic()))
+        return wait
+
+    def _sleep(self, seconds: float | None) -> None:
+        """Sleep until woken; notes whether the watched file descriptor was the reason."""
+        for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000):
+            if fd == self._wake_read:
+                os.read(fd, 4096)
+            else:
+                self._called = True
+
+    def _sleep_between_tries(self, seconds: float) -> None:
+        """Sleep through wake-ups, but not through what is watched."""
+        until = monotonic() + seconds
+        while not self._called and (left := until - monotonic()) > 0:
+            self._sleep(left)
+
+    def _send(self, deadline: float) -> bool:
+        """What a waiting function asked for, or the final drain."""
+        with self._sending:
+            sent = self._ship(deadline)
+        if sent:
+            self._breaker.succeeded()
+        else:
+            self._open_breaker()
+        return sent
+
+    def _look(self) -> None:
+        """Send what waits while the function runs and nobody waits for it; one try, the rest is for the next look."""
+        was_open = self._breaker.is_open
+        if self.empty or (was_open and not self._breaker.probe_due):
+            return
+        with self._sending:
+            if not self._running:  # the function paused us in the meantime
+                return
+            until = monotonic() + self._patience_s
+            sent = self._ship(min(until, self._send_until or until), tries=1)
+        if sent:
+            self._breaker.succeeded()
+        elif was_open:
+            self._open_breaker()
+
+    def _ship(self, deadline: float, tries: int = MANY) -> bool:
+        """Send all sources, the dead processes' first, and let go of those that are finished."""
+        sent = self._delivery.send(self._sources, deadline, self._sleep_between_tries, tries=tries)
+        for source in [source for source in self._sources if source.discard is not None and source.empty]:
+            self._sources.remove(source)
+            source.discard()
+        return sent
+
+    def _open_breaker(self) -> None:
+        self._breaker.failed()
+        error = self._delivery.error
+        if error is not None and error.kind not in self._reported:
+            self._reported.add(error.kind)
+            self._report(f"{error.message}; {error.remedy}; lines wait in the journal meanwhile")

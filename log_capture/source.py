@@ -1,0 +1,126 @@
+"""One journal on its way out: journal → lines → filters → render → pack, and the bookkeeping of what was taken.
+
+A block of the journal is rendered at a time; its records wait here until Firehose has taken each of them, and only then
+is the block freed. Used by the sender's thread alone.
+"""
+
+from __future__ import annotations
+
+from .journal import EVENT, Commit, Journal
+from .lines import Assembler, dropped_record
+from .pack import batches
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .journal import DeadJournal
+    from .pack import Packer, Record
+    from .render import Renderer
+
+#: How much of the journal is rendered at a time (a choice: with the envelope it fills one call of 4 MiB at most).
+BLOCK_BYTES = 1 << 20
+
+
+class Source:
+    """What is left to send of one journal.
+
+    `discard()` is called once by the shipper when a finished source (a dead process's journal) is empty.
+    """
+
+    def __init__(
+        self,
+        journal: Journal | DeadJournal,
+        renderer: Renderer,
+        packer: Packer,
+        *,
+        start: Commit | None = None,
+        discard: Callable[[], None] | None = None,
+    ) -> None:
+        self.journal = journal
+        self.discard = discard
+        self._renderer = renderer
+        self._packer = packer
+        self._commit = start or Commit(0, 0, 0, b"")
+        self._seq = self._commit.seq
+        self._skip_below = self._commit.acked
+        self._assembler = Assembler(self._commit.position, self._commit.context.decode())
+        self._after = self._commit
+        self._records: list[Record] = []
+        self._urgent = False
+        self.lines = 0  # sent so far
+        self.bytes = 0
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that an invocation's flush must deliver. Any thread."""
+        return self._urgent or self.journal.urgent
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything written so far was taken. Any thread."""
+        return not self._records and self.journal.empty
+
+    def batch(self) -> Sequence[Record]:
+        """The records to send next, within the limits of one call; empty if nothing is left."""
+        while not self._records:
+            if not self._load():
+                return ()
+        return batches(self._records)[0]
+
+    def settle(self, done: Sequence[bool]) -> None:
+        """Note which of the records of the newest `batch` are done with (taken, or given up), in its order."""
+        for (data, lines), is_done in zip(self._records, done):
+            if is_done:
+                self.lines += lines
+                self.bytes += len(data)
+        left = [record for record, is_done in zip(self._records, done) if not is_done]
+        self._records[: len(done)] = left
+        if not self._records:
+            self._finish()
+        elif not left:
+            acked = self._after.acked - sum(lines for _, lines in self._records)
+            before = self._commit
+            self.journal.commit(Commit(before.position, before.seq, acked, before.context))
+
+    def note_given_up(self, record: Record, code: str) -> None:
+        """A record will never be taken: leave a note among the lines where it is missing."""
+        data, lines = record
+        if isinstance(self.journal, Journal):
+            note = dropped_record(f"Firehose refused the record: {code}", lines, len(data))
+            self.journal.append(EVENT, b"platform.logsDropped\0" + note.encode())
+
+    def _load(self) -> bool:
+        """Render the next block; False if the journal has no more."""
+        self._urgent = self._urgent or self.journal.urgent
+        chunks = self.journal.read(BLOCK_BYTES)
+        if not chunks:
+            return False
+        assembler = self._assembler
+        lines = assembler.feed(chunks)
+        rendered: list[bytes] = []
+        seq, at = self._seq, 0
+        for begun in assembler.begun():
+            seq = self._renderer.render_many(lines[at : begun.lines_before], seq, rendered)
+            at, begun.seq = begun.lines_before, seq
+        seq = self._renderer.render_many(lines[at:], seq, rendered)
+        oldest = assembler.oldest
+        if oldest is None:
+            self._after = Commit(assembler.position, seq, seq, assembler.context.encode())
+        else:  # the journal is kept from where the oldest unfinished line began
+            self._after = Commit(oldest.position, oldest.seq, seq, oldest.context.encode())
+        skip = min(max(0, self._skip_below - self._seq), len(rendered))  # delivered before the crash
+        self._seq = seq
+        self._records = self._packer.pack(rendered[skip:])
+        if not self._records:
+            self._finish()
+        return True
+
+    def _finish(self) -> None:
+        """The block is done with: free it in the journal."""
+        commit = self._commit = self._after
+        moved = self.journal.commit(commit)
+        if moved != commit.position:
+            commit.position = self._assembler.position = moved
+        if not self.journal.urgent:
+            self._urgent = False

@@ -1,0 +1,139 @@
+"""Copies of what the function writes, taken where it is written.
+
+Guarantees: the original write comes first; its result and its exceptions are the caller's; only what it accepted is
+recorded; every other attribute is the original's. What goes wrong in recording goes to `failed` and nowhere else.
+
+All of it runs on the function's threads. `record(kind, data)` is `Journal.append` or stands for it.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from .guard import is_ours
+from .journal import FRAME, LOG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    Record = Callable[[int, bytes], object]
+    Failed = Callable[[BaseException], None]
+
+
+class Tee:
+    """Makes tees; `proxy` is wrapt's `ObjectProxy` type, handed in because the layer loads it in a way of its own."""
+
+    def __init__(self, proxy: Any, record: Record, failed: Failed) -> None:
+        self._proxy = proxy
+        self._record = record
+        self._failed = failed
+        self._muted: set[int] = set()  # threads whose text comes in as a whole message instead
+
+    def text(self, stream: Any, kind: int) -> Any:
+        """A tee for a text stream and the streams below it (`buffer`, `buffer.raw`)."""
+        record, failed, muted = self._record, self._failed, self._muted
+        original = stream.write
+        buffer = self.binary(stream.buffer, kind) if hasattr(stream, "buffer") else None
+
+        def write(text: str) -> Any:
+            result = original(text)
+            try:
+                if muted and get_ident() in muted:
+                    return result
+                record(kind, text.encode())
+            except UnicodeEncodeError:
+                record_surrogates(text)
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                failed(error)
+            return result
+
+        def record_surrogates(text: str) -> None:
+            """What the stream accepted although it is not UTF-8: bytes from file names, or escapes."""
+            try:
+                record(kind, text.encode("utf-8", "surrogateescape"))
+            except UnicodeEncodeError:
+                record(kind, text.encode("utf-8", "backslashreplace"))
+
+        return self._stand_in(stream, write, "buffer", buffer)
+
+    def binary(self, stream: Any, kind: int) -> Any:
+        """A tee for a binary stream, buffered or raw."""
+        record, failed = self._record, self._failed
+        original = stream.write
+        raw = self.binary(stream.raw, kind) if hasattr(stream, "raw") else None
+
+        def write(data: Any) -> Any:
+            result = original(data)
+            try:
+                if result:
+                    record(kind, bytes(memoryview(data).cast("B")[:result]))
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                failed(error)
+            return result
+
+        return self._stand_in(stream, write, "raw", raw)
+
+    def _stand_in(self, stream: Any, write: Callable[[Any], Any], below: str, tee_below: Any) -> Any:
+        """A proxy of `stream` with another `write`, and the tee of the stream below it.
+
+        What each `print` needs is on the class of its own: a name that the proxy has to look for costs a microsecond.
+        """
+
+        def writelines(lines: Iterable[Any]) -> None:
+            for line in lines:
+                write(line)
+
+        members: dict[str, Any] = {
+            "__slots__": (),
+            "write": staticmethod(write),
+            "flush": staticmethod(stream.flush),
+            "writelines": staticmethod(writelines),
+        }
+        if tee_below is not None:
+
+            def detach() -> Any:
+                stream.detach()
+                return tee_below
+
+            members["detach"] = staticmethod(detach)
+            members[below] = tee_below
+        return type(type(stream).__name__, (self._proxy,), members)(stream)
+
+    def frames(self, file: Any) -> Any:
+        """A tee for the file that telemetry frames are written to, one `write` a frame."""
+        record, failed = self._record, self._failed
+        original = file.write
+
+        def write(frame: bytes) -> Any:
+            result = original(frame)
+            try:
+                record(FRAME, frame)
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                failed(error)
+            return result
+
+        return self._stand_in(file, write, "", None)
+
+    def message(self, write: Callable[[], Any], text: str) -> Any:
+        """Call `write()`, which writes `text` to a stream, and record it as one log message instead of the stream's lines."""
+        thread = get_ident()
+        self._muted.add(thread)
+        try:
+            result = write()
+        finally:
+            self._muted.discard(thread)
+        try:
+            self._record(LOG, text.encode("utf-8", "backslashreplace"))
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+        return result

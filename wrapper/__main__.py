@@ -1,0 +1,51 @@
+"""Runs `PROGRAM ...`, `-m MODULE ...` or `-c CODE ...`, the Lambda runtime, with log capture in front of it.
+
+Started by `bin/exec-wrapper` in place of the program. If anything goes wrong before the program runs, this process becomes
+the interpreter that would have run without us.
+"""
+
+import os
+import sys
+
+PAYLOAD = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def start():  # type: ignore[no-untyped-def]
+    """The lifecycle of a start, in order; returns the program to run, and how to show what it does not catch."""
+    arguments = sys.argv[1:]
+    if sys.path[:1] == [os.path.dirname(__file__)]:
+        del sys.path[0]  # put there for this script
+    sys.path.insert(0, PAYLOAD)
+    try:
+        from wrapper.boot import Boot
+        from wrapper.private import hide
+        from wrapper.program import prepare, uncaught
+
+        boot = Boot(PAYLOAD)
+        if boot.wanted:
+            boot.start_capture()  # first, so that nothing is missed
+            boot.hook_runtime()  # before the runtime client is imported
+            boot.listen_for_the_end()  # before the registration: nobody else would answer its SIGTERM
+            boot.register_extension()  # before the runtime asks for its first event: later is refused
+    finally:
+        sys.path.remove(PAYLOAD)
+    hide(PAYLOAD)  # after the last of our imports, before the first of the program's
+    return prepare(arguments, __file__), uncaught
+
+
+def run_bare(error: Exception) -> None:
+    """Become the interpreter as it was called, without our script."""
+    os.write(2, f"[firetee] cannot start ({type(error).__name__}: {error}): the function runs without it\n".encode())
+    os.execv(sys.executable, [argument for argument in sys.orig_argv if argument != __file__])
+
+
+try:
+    program, uncaught = start()
+except Exception as error:
+    run_bare(error)
+try:
+    program()  # from this line only: the one frame of ours below the program's
+except (SystemExit, KeyboardInterrupt):
+    raise
+except BaseException as error:
+    sys.exit(uncaught(error, __file__))

@@ -1,0 +1,113 @@
+"""Puts the parts together: what `__main__.py` recites, step by step."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+from log_capture.capture import Capture
+
+from .config import Config
+from .extension import RegistrationError, register
+from .hooks import ClientFinder, wrap_client
+from .lifecycle import Lifecycle
+from .messages import Messages
+from .private import load_wrapt
+from .signals import SigtermWatch
+from .telemetry import PlatformEvents
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Boot:
+    """One start of a runtime process with log capture; every step may raise, and then the function runs bare.
+
+    `payload` is our private folder.
+    """
+
+    def __init__(self, payload: str) -> None:
+        self._payload = payload
+        self.config = Config.from_environ(os.environ)
+        self.messages = Messages(self.config.log_level)
+        for problem in self.config.problems:
+            self.messages.warning(problem)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to do; says so if there should be and is not."""
+        if self.config.disabled:
+            return False
+        if not self.config.streams:
+            self.messages.warning(
+                "no delivery stream: set FIRETEE_STREAM to its name or ARN, or FIRETEE_DISABLED=true to silence this line; "
+                "the function runs without log capture"
+            )
+            return False
+        return True
+
+    def start_capture(self) -> None:
+        """The tees are in place when this returns, and the sender's thread runs."""
+        wrapt = load_wrapt(os.path.join(self._payload, "wrapt"))
+        self._function_wrapper = wrapt.FunctionWrapper
+        environ, config = dict(os.environ), self.config
+        self.capture = capture = Capture(
+            config,
+            environ=environ,
+            function=environ.get("AWS_LAMBDA_FUNCTION_NAME"),
+            version=environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
+            proxy=wrapt.ObjectProxy,
+            report=self.messages.warning,
+            failed=self.messages.failed,
+        )
+        if "extension" in config.events:
+            self.messages.also = capture.message
+        events = PlatformEvents(environ) if "platform" in config.events else None
+        self.lifecycle = Lifecycle(config, capture, events, self.messages)
+        self.lifecycle.init_starts()
+        if "function" in config.events:
+            capture.tee_streams(sys)
+
+    def hook_runtime(self) -> None:
+        """The runtime client's methods are wrapped as soon as the runtime imports it."""
+        sys.meta_path.insert(0, ClientFinder(self._wrap_client))
+        atexit.register(self.lifecycle.exit)  # the first to be registered is the last to run
+
+    def _wrap_client(self, module: Any) -> None:
+        self.lifecycle.safely(wrap_client, module, self.lifecycle, self._function_wrapper)
+
+    def listen_for_the_end(self) -> None:
+        """Start the sender's thread, which hears of SIGTERM too; forked children get a thread and a journal of their own."""
+        self._watch = SigtermWatch(self._function_wrapper)
+        self._start_sender()
+        os.register_at_fork(
+            before=self.capture.shipper_before_fork, after_in_child=self._after_fork_in_child
+        )
+
+    def _start_sender(self) -> None:
+        self._watch.start()
+        self.capture.shipper.watch(self._watch.fd, self._sigterm)
+        self.capture.shipper.on_deadline = self.lifecycle.warn_of_timeout
+        self.capture.start()
+
+    def _sigterm(self) -> None:
+        """On the sender's thread: SIGTERM came."""
+        if self._watch.came():
+            try:
+                self.lifecycle.terminate()
+            finally:
+                self._watch.end()
+
+    def register_extension(self) -> None:
+        """From here on Lambda gives the process time, and a SIGTERM, before it is killed."""
+        runtime_api = os.environ.get("AWS_LAMBDA_RUNTIME_API")
+        if runtime_api:
+            try:
+                self._next_event = register(runtime_api)
+            except (OSError, RegistrationError) as error:
+                self.messages.warning(
+                    f"not registered as an extension ({error}): what is written just before the environment shuts down may be "
+                    "lost with it"
+                )

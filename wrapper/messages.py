@@ -1,0 +1,51 @@
+"""firetee's own messages: one line on stderr each, with the prefix `[firetee]`."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_RANKS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+
+
+class Messages:
+    """Writes past Python's streams, so that no message is taken for the function's output. Any thread."""
+
+    def __init__(self, level: str, fd: int = 2) -> None:
+        self._least = _RANKS[level]
+        self._fd = fd
+        self._failures: set[str] = set()
+        self.also: Callable[[str], None] | None = None  # a second place for them: records of the kind `extension`
+
+    def warning(self, text: str) -> None:
+        """Something that the user should mend."""
+        self._say("WARNING", text)
+
+    def debug(self, text: str) -> None:
+        """What happens inside."""
+        self._say("DEBUG", text)
+
+    def failed(self, error: BaseException) -> None:
+        """A bug of ours, or what looks like one: said once for each kind; the function goes on."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f" in {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}" if trace is not None else ""
+        text = f"internal error{where}: {type(error).__name__}: {error}"
+        if text not in self._failures and len(self._failures) < 20:
+            self._failures.add(text)
+            self.warning(text + "; the function is not affected, but lines may be missing: please report this")
+
+    def _say(self, level: str, text: str) -> None:
+        if _RANKS[level] < self._least:
+            return
+        line = " ".join(text.split("\n"))
+        try:
+            os.write(self._fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
+        except OSError:
+            pass  # stderr is closed: there is nobody to tell
+        if self.also is not None:
+            self.also(f"{level} {line}")

@@ -1,0 +1,78 @@
+"""SIGTERM: the last chance to send, and then the end that would have come without us.
+
+The function must not notice: `signal.getsignal` still says SIG_DFL, a handler of its own still runs where Python would run
+it, `signal.set_wakeup_fd` stays its own, and the process dies of the signal. And the news must arrive while the main thread
+is blocked in C, as it is on Python 3.10 and 3.11 between invocations, where no handler written in Python ever runs.
+
+`faulthandler.register` does just that: its handler is written in C, and what it does, dumping a stack to a file descriptor, is our
+news on a pipe. It is not among Python's own handlers, and `unregister` gives the signal back from any thread.
+"""
+
+from __future__ import annotations
+
+import _signal
+import faulthandler
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_SIGTERM = 15
+
+
+class SigtermWatch:
+    """Hears of SIGTERM on `fd`, a pipe to read from. Made and started on the main thread."""
+
+    def __init__(self, function_wrapper: Any) -> None:
+        self._function_wrapper = function_wrapper
+        self._pid = 0
+        self.fd = -1
+        self._write = -1
+
+    def start(self) -> None:
+        """Listen from now on; in a forked child, anew with a pipe of its own."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            os.close(self._write)
+        self.fd, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._pid = os.getpid()
+        self._listen()
+        if not isinstance(_signal.signal, self._function_wrapper):
+            _signal.signal = self._function_wrapper(_signal.signal, self._around_signal)
+
+    def stop(self) -> None:
+        """Give the signal back. Any thread."""
+        self._pid = 0
+        faulthandler.unregister(_SIGTERM)
+
+    def came(self) -> bool:
+        """Whether SIGTERM came since the last call."""
+        try:
+            return bool(os.read(self.fd, 65536))
+        except BlockingIOError:
+            return False
+
+    def end(self) -> None:
+        """End the process as the signal would have, unless the function deals with it itself. Any thread."""
+        if _signal.getsignal(_SIGTERM) == _signal.SIG_DFL:
+            self.stop()
+            os.kill(os.getpid(), _SIGTERM)
+
+    def _listen(self) -> None:
+        # What is registered is put in front of what is there. Nothing is to be called after us where that is the default
+        # (death) or nothing; a handler of the function's is.
+        handler = _signal.getsignal(_SIGTERM)
+        if handler != _signal.SIG_IGN:
+            faulthandler.register(_SIGTERM, file=self._write, all_threads=False, chain=callable(handler))
+
+    def _around_signal(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """`signal.signal`, by the function: its handler takes the place of the old one, and we stay in front."""
+        if args[:1] != (_SIGTERM,) or self._pid != os.getpid():
+            return wrapped(*args, **kwargs)
+        faulthandler.unregister(_SIGTERM)
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            self._listen()

@@ -1,0 +1,24 @@
+"""The stack of every thread, as text: what a timeout was doing."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+#: A deep recursion would fill the record; the innermost frames are the ones that tell (a choice).
+_FRAMES = 60
+
+
+def every_stack(but: int) -> list[dict[str, object]]:
+    """`{"thread": name or id, "stack": text}` of each thread, the main one first, without thread `but`. Any thread."""
+    threads = sys.modules.get("threading")
+    names = {thread.ident: thread.name for thread in threads.enumerate()} if threads is not None else {}
+    frames = sorted(sys._current_frames().items(), key=lambda item: names.get(item[0]) != "MainThread")
+    return [
+        {
+            "thread": names.get(ident) or str(ident),
+            "stack": "".join(traceback.format_list(traceback.extract_stack(frame)[-_FRAMES:])).rstrip("\n"),
+        }
+        for ident, frame in frames
+        if ident != but
+    ]
