@@ -13,7 +13,7 @@ import pytest
 
 from firetee import fetch, layer, runtimes
 from tests.end_to_end.harness import STREAM, Stage
-from tests.fakes.firehose import FakeFirehose
+from tests.fakes.firehose import Firehose
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,12 +43,12 @@ def unpacked_layer(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 
 
 @pytest.fixture
-def firehose() -> Iterator[FakeFirehose]:
+def firehose() -> Iterator[Firehose]:
     """A strict Firehose with one stream."""
-    with FakeFirehose(streams=[STREAM]) as fake:
+    with Firehose([STREAM]) as fake:
         yield fake
 
 
 @pytest.fixture
-def stage(python: runtimes.Python, ric: str, unpacked_layer: Path, firehose: FakeFirehose, tmp_path: Path) -> Stage:
+def stage(python: runtimes.Python, ric: str, unpacked_layer: Path, firehose: Firehose, tmp_path: Path) -> Stage:
     return Stage(python, unpacked_layer, firehose, tmp_path, ric)

@@ -18,7 +18,7 @@ from typing import Any
 
 from firetee.emulator import Emulator, Frame, Function, Response
 from firetee.runtimes import DEFAULT_RIC, Python
-from tests.fakes.firehose import FakeFirehose
+from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN, Firehose
 
 STREAM = "logs"
 
@@ -81,7 +81,7 @@ class Stage:
 
     python: Python
     layer: Path
-    firehose: FakeFirehose
+    firehose: Firehose
     folder: Path
     ric: str = DEFAULT_RIC
 
@@ -111,10 +111,19 @@ class Stage:
         folder: Path | None = None,
     ) -> Iterator[Emulator]:
         """A running environment, to be invoked step by step. The settings are the same bare and wrapped."""
+        settings = {
+            "AWS_REGION": "eu-west-1",  # where the fake is
+            "AWS_DEFAULT_REGION": "eu-west-1",
+            "FIRETEE_STREAM": STREAM,
+            "AWS_ENDPOINT_URL_FIREHOSE": self.firehose.url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_SESSION_TOKEN": TOKEN,
+        }
         function = Function(
             self.write(source, files),
             handler,
-            {"FIRETEE_STREAM": STREAM, "AWS_ENDPOINT_URL_FIREHOSE": self.firehose.url, **(env or {})},
+            {**settings, **(env or {})},
             memory_mb=memory_mb,
             timeout_s=timeout_s,
         )

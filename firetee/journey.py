@@ -1,0 +1,132 @@
+"""What a function wrote, side by side with what lies in the bucket.
+
+Every line that reached fd 1 or fd 2 and every frame on the telemetry fd is looked for among the delivered envelopes of
+its stream. Pure: works on bytes that others have read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from firetee.emulator import Emulator
+
+Envelope = dict[str, Any]
+Key = tuple[str, int]  # environment, seq: what tells one delivered line from another
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line on its way. `written` is None if nobody wrote it, `envelope` is None if it did not arrive."""
+
+    stream: str
+    written: str | None
+    envelope: Envelope | None
+    took_ms: float | None
+
+
+#: What firetee says itself on stderr begins with this; the function did not write it.
+OWN_PREFIX = "[firetee] "
+
+
+def written(emulator: Emulator) -> dict[str, list[str]]:
+    """What the function wrote, by stream (`stdout`, `stderr`, `log`), in order. Empty lines count."""
+    return {
+        "stdout": _lines(emulator.stdout),
+        "stderr": [line for line in _lines(emulator.stderr) if not line.startswith(OWN_PREFIX)],
+        "log": [frame.message.rstrip("\n") for frame in emulator.frames],
+    }
+
+
+def pair(
+    texts: Mapping[str, Sequence[str]], envelopes: Iterable[Envelope], stored_at: Mapping[Key, float]
+) -> list[Line]:
+    """Each text with its envelope, in the order in which they were delivered; then what is missing.
+
+    `stored_at`: when each envelope was in the bucket, in seconds since the epoch. An envelope that was delivered twice
+    counts once. Envelopes of other kinds than `function` are left out: nobody wrote them.
+    """
+    unseen: dict[str, dict[str, int]] = {stream: defaultdict(int) for stream in texts}
+    for stream, lines in texts.items():
+        for text in lines:
+            unseen[stream][text] += 1
+    delivered: list[Line] = []
+    for envelope in _whole(_distinct(envelopes)):
+        stream, text = envelope["stream"], _text(envelope, unseen[envelope["stream"]])
+        if text is not None:
+            unseen[stream][text] -= 1
+        took_ms = (stored_at[_key(envelope)] - time_s(envelope)) * 1000
+        delivered.append(Line(stream, text, envelope, took_ms))
+    missing = [
+        Line(stream, text, None, None)
+        for stream, left in unseen.items()
+        for text, count in left.items()
+        for _ in range(count)
+    ]
+    return delivered + missing
+
+
+def key_times(calls: Iterable[tuple[Iterable[Envelope], float]]) -> dict[Key, float]:
+    """When each envelope was first stored, from calls of envelopes and their time."""
+    times: dict[Key, float] = {}
+    for envelopes, time_s in calls:
+        for envelope in envelopes:
+            times.setdefault(_key(envelope), time_s)
+    return times
+
+
+def _lines(data: bytes) -> list[str]:
+    lines = data.split(b"\n")
+    if lines[-1] == b"":
+        lines.pop()
+    return [line.decode("utf-8", "backslashreplace") for line in lines]
+
+
+def _key(envelope: Envelope) -> Key:
+    return envelope["environment"], envelope["seq"]
+
+
+def time_s(envelope: Envelope) -> float:
+    """When an envelope's line was written, in seconds since the epoch."""
+    return datetime.fromisoformat(envelope["time"].replace("Z", "+00:00")).timestamp()
+
+
+def _distinct(envelopes: Iterable[Envelope]) -> list[Envelope]:
+    """The function's envelopes without what was sent again, in the order of their numbers."""
+    first: dict[Key, Envelope] = {}
+    for envelope in envelopes:
+        if envelope["type"] == "function":
+            first.setdefault(_key(envelope), envelope)
+    environments = list(dict.fromkeys(environment for environment, _ in first))
+    return [first[key] for key in sorted(first, key=lambda key: (environments.index(key[0]), key[1]))]
+
+
+def _whole(envelopes: Iterable[Envelope]) -> list[Envelope]:
+    """The envelopes with the parts of long lines joined."""
+    whole: list[Envelope] = []
+    for envelope in envelopes:
+        part, _ = envelope.get("part", (1, 1))
+        if part == 1:
+            whole.append(dict(envelope))
+        else:
+            whole[-1]["record"] += envelope["record"]
+    return whole
+
+
+def _text(envelope: Envelope, unseen: Mapping[str, int]) -> str | None:
+    """Which of the unseen texts an envelope carries, if any: the text itself, or JSON that says the same."""
+    record = envelope["record"]
+    if isinstance(record, str):
+        return record if unseen.get(record) else None
+    return next((text for text, count in unseen.items() if count and _says(text, record)), None)
+
+
+def _says(text: str, record: object) -> bool:
+    try:
+        return bool(json.loads(text) == record)
+    except ValueError:
+        return False
