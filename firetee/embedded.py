@@ -83,7 +83,8 @@ class EmbeddedFirehose:
     def client(self, service: str) -> Any:
         """A boto3 client of this server; typed as Any because botocore makes its methods at run time."""
         config = Config(retries={"total_max_attempts": 1}, proxies={}, s3={"addressing_style": "path"})
-        return boto3.client(service, region_name=REGION, endpoint_url=self.url, config=config, **_CREDENTIALS)
+        make: Any = boto3.client
+        return make(service, region_name=REGION, endpoint_url=self.url, config=config, **_CREDENTIALS)
 
     def objects(self) -> list[bytes]:
         """What lies in the bucket, object by object, oldest first."""

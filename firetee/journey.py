@@ -42,6 +42,11 @@ def written(emulator: Emulator) -> dict[str, list[str]]:
     }
 
 
+def own_messages(emulator: Emulator) -> list[str]:
+    """What firetee itself said on stderr."""
+    return [line for line in _lines(emulator.stderr) if line.startswith(OWN_PREFIX)]
+
+
 def pair(
     texts: Mapping[str, Sequence[str]], envelopes: Iterable[Envelope], stored_at: Mapping[Key, float]
 ) -> list[Line]:
@@ -56,15 +61,16 @@ def pair(
             unseen[stream][text] += 1
     delivered: list[Line] = []
     for envelope in _whole(_distinct(envelopes)):
-        stream, text = envelope["stream"], _text(envelope, unseen[envelope["stream"]])
+        stream = envelope["stream"]
+        text = _text(envelope, unseen[stream])
         if text is not None:
             unseen[stream][text] -= 1
         took_ms = (stored_at[_key(envelope)] - time_s(envelope)) * 1000
         delivered.append(Line(stream, text, envelope, took_ms))
     missing = [
-        Line(stream, text, None, None)
+        Line(stream, lost, None, None)
         for stream, left in unseen.items()
-        for text, count in left.items()
+        for lost, count in left.items()
         for _ in range(count)
     ]
     return delivered + missing

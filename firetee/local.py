@@ -153,9 +153,8 @@ class Screen:
             self._console.print(f"[red]missing[/] {line.stream}: {escape(line.written or '')}", soft_wrap=True)
         if done.missing:
             self._console.print("Native code and os.write are captured with [b]--env FIRETEE_CAPTURE=fd[/] only.")
-        for text in done.emulator.stderr.decode("utf-8", "replace").splitlines():
-            if text.startswith(journey.OWN_PREFIX):
-                self._console.print(f"[yellow]{escape(text)}[/]", soft_wrap=True)
+        for text in journey.own_messages(done.emulator):
+            self._console.print(f"[yellow]{escape(text)}[/]", soft_wrap=True)
 
     def _emit(self, message: dict[str, Any]) -> None:
         self._console.file.write(json.dumps(message, ensure_ascii=False) + "\n")

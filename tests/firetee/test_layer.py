@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from firetee import layer, runtimes
+from firetee import fetch, layer, runtimes
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: 
         "    assert data[4:8] == bytes([1, 0, 0, 0]), f'{path} is checked against its source'\n"
         "print('all')"
     )
-    command = [python.path, "-c", program, unpacked / "firetee"]
+    command = [str(python.path), "-c", program, str(unpacked / "firetee")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "all\n", done.stderr
 
@@ -93,7 +93,7 @@ def test_the_c_module_of_wrapt_loads_by_itself(unpacked: Path, python: runtimes.
         "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import _wrappers\n"
         "print(sorted(set(sys.modules) - before), _wrappers.FunctionWrapper.__name__)"
     )
-    command = [python.path, "-I", "-S", "-c", program, unpacked / "firetee" / "wrapt"]
+    command = [str(python.path), "-I", "-S", "-c", program, str(unpacked / "firetee" / "wrapt")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "['_wrappers'] FunctionWrapper\n", done.stderr
 
@@ -103,7 +103,7 @@ def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path, monkeypa
         (tmp_path / package).mkdir()
     (tmp_path / layer.EXECUTABLE).touch()
     (tmp_path / "wrapper" / "broken.py").write_text("def")
-    monkeypatch.setattr(layer.fetch, "ROOT", tmp_path)
+    monkeypatch.setattr(fetch, "ROOT", tmp_path)
     with pytest.raises(subprocess.CalledProcessError):
         layer.build(tmp_path / "layer.zip", [Path(sys.executable)])
     assert not (tmp_path / "layer.zip").exists()
