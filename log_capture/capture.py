@@ -6,12 +6,8 @@ function already holds go on working.
 
 from __future__ import annotations
 
-import os
-from time import monotonic
-
 from .client import make_targets
 from .delivery import Delivery
-from .filters import Filters
 from .journal import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT, Journal, new_environment
 from .journal_file import JournalFile, left_behind
 from .pack import Packer, max_line_bytes
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
 
     from wrapper.config import Config
 
+    from .filters import Filters
     from .journal_file import LeftBehind
 
 
@@ -55,12 +52,7 @@ class Capture:
         self._version = version
         self._report = report
         self._failed = failed
-        filters, problems = Filters.compile(
-            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
-        )
-        for problem in problems:
-            report(problem)
-        self._filters = filters
+        self._filters = self._make_filters()
         self._packer = Packer(aggregate=config.aggregate, compression=config.compression)
         self._file = JournalFile(config.journal_dir, config.buffer_bytes)
         if self._file.problem:
@@ -70,7 +62,7 @@ class Capture:
             self._file.buffer,
             environment=self.environment,
             grow=self._file.grow,
-            nudge=self._nudge,
+            nudge=self._hurry,
             watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
         )
         blocking = config.overflow == "block"
@@ -81,6 +73,7 @@ class Capture:
         )
         self._delivery = Delivery(self._targets, report=report)
         self.shipper = self._make_shipper()
+        self._counted: tuple[float, ...] = (0, 0, 0, 0, 0)
 
     def start(self) -> None:
         """Start the sender's thread, which looks for what dead processes left and makes ready what needs no packages."""
@@ -139,6 +132,20 @@ class Capture:
         else:
             old.discard()
 
+    def before_fork(self) -> bool:
+        """End the sender's thread, if it is idle: a process with one thread is forked like without us. True if it ended."""
+        return self.shipper.halt()
+
+    def after_fork(self) -> None:
+        """In the parent: the thread starts again with the next line or the next step of the invocation."""
+        self.shipper.may_leave_more = True
+        self.journal.nudge_at_next()
+
+    def send_freely(self) -> None:
+        """In a forked child, which no invocation bounds: its thread starts with its first line."""
+        self.shipper.send_freely()
+        self.journal.nudge_at_next()
+
     def _make_shipper(self) -> Shipper:
         config = self._config
         linger_ms = config.batch_age_ms if config.flush == "batched" else config.linger_ms
@@ -165,6 +172,19 @@ class Capture:
             max_bytes=max_line_bytes(config.compression),
         )
 
+    def _make_filters(self) -> Filters | None:
+        config = self._config
+        if not (config.min_level or config.include or config.exclude or config.redact):
+            return None
+        from .filters import Filters  # at boot, but only where it is needed: what it imports takes milliseconds
+
+        filters, problems = Filters.compile(
+            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
+        )
+        for problem in problems:
+            self._report(problem)
+        return filters
+
     def _dead_sources(self) -> list[Source]:
         """On the sender's thread: the journals that dead processes of this environment left."""
         return [self._dead_source(found) for found in left_behind(self._config.journal_dir, self._report)]
@@ -174,8 +194,21 @@ class Capture:
         renderer = self._renderer(journal.environment)
         return Source(journal, renderer, self._packer, start=journal.start, discard=found.discard)
 
-    def _nudge(self) -> None:
-        self.shipper.nudge()
+    def statistics(self) -> dict[str, float]:
+        """What was done since the last call: lines, bytes, calls, retries, milliseconds that invocations waited."""
+        shipper, delivery = self.shipper, self._delivery
+        now = (*shipper.taken(), delivery.calls, delivery.retries, shipper.waited_s * 1000)
+        last, self._counted = self._counted, now
+        names = ("lines", "bytes", "calls", "retries", "waitedMs")
+        return {name: round(value - before, 3) for name, value, before in zip(names, now, last)}
+
+    def close(self) -> None:
+        """The process exits: remove the journal if everything in it was taken."""
+        if self.journal.empty:
+            self._file.discard()
+
+    def _hurry(self) -> None:
+        self.shipper.hurry()
 
     def _append_or_wait(self, kind: int, data: bytes) -> None:
         """`FIRETEE_OVERFLOW=block`: where the journal is full, wait for the sender to make room first."""

@@ -193,6 +193,11 @@ class Journal:
             self._busy = False
             self._release()
 
+    def nudge_at_next(self) -> None:
+        """Have the next `append` call `nudge`. Any thread."""
+        self._wake_at = 0
+        self._measure()
+
     def has_room(self, size: int) -> bool:
         """Whether data of this size would be kept. Any thread; another thread may take the room meanwhile."""
         head, capacity = self._head, self._capacity
@@ -493,7 +498,8 @@ def scan(
         _, _, time_us, thread, kind, ended = unpack(buffer, at)
         data = bytes(buffer[at + size : at + size + length])
         if check and (
-            position + size + length > end
+            not time_us  # nothing was ever written here: no entry is that old
+            or position + size + length > end
             or crc32(data, (position ^ time_us ^ thread ^ kind) & _MASK) != crc
         ):
             break

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: How long an invocation waits for a probe of a Firehose that was down (a choice: a healthy one answers within tens of ms).
 PROBE_WAIT_S = 0.2
+#: How long a fork waits for the thread to end (a choice: it is asleep, or it is in a request that takes far longer).
+_HALT_S = 0.02
 #: How long to wait for a request that was aborted to notice.
 _ABORT_S = 0.1
 
@@ -63,8 +65,10 @@ class Shipper:
         self._failed = failed
         self._report = report
         self._breaker = Breaker(wall_clock)
+        self.on_start_again: Callable[[], None] | None = None
         self._watched: Callable[[], None] | None = None
         self.on_deadline: Callable[[], None] | None = None
+        self._taken_lines = self._taken_bytes = 0  # of sources that are gone
         self.waited_s = 0.0  # what invocations waited for, in all
         self._wake_read, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._poll = poll()
@@ -76,13 +80,33 @@ class Shipper:
         self._send_until = 0.0
         self._called = False  # the watched file descriptor has become readable
         self.thread_id = 0
+        self.running_thread = False
+        self._halting = False
+        self._halted = allocate_lock()
+        self.may_leave_more = False  # children were forked, whose journals may be left when they die
         self._reported: set[str] = set()
 
     # ---- any thread ----------------------------------------------------------------------------------------------
 
     def start(self, *, warm_up: bool) -> None:
         """Start the thread; with `warm_up` it makes the clients ready first."""
+        self._halting = False
+        self._halted = allocate_lock()
+        self._halted.acquire()
+        self.running_thread = True
         start_new_thread(self._run, (warm_up,))
+
+    def halt(self) -> bool:
+        """End the thread, so that the process can fork as if it were not there; the next `nudge` starts it again.
+
+        False if it is sending and goes on.
+        """
+        self._halting = True
+        self.nudge()
+        if self._halted.acquire(True, _HALT_S):
+            return True
+        self._halting = False
+        return False
 
     def watch(self, fd: int, call: Callable[[], None]) -> None:
         """Before `start`: have the thread call `call` when `fd` becomes readable, soon even if it is busy sending."""
@@ -90,7 +114,10 @@ class Shipper:
         self._poll.register(fd, POLLIN)
 
     def nudge(self) -> None:
-        """Wake the thread. Never blocks: if the pipe is full it is awake already."""
+        """Wake the thread, or start it again. Never blocks: if the pipe is full it is awake already."""
+        if not self.running_thread and self.on_start_again is not None:
+            self.start(warm_up=False)
+            self.on_start_again()
         try:
             os.write(self.wake_fd, b"\0")
         except OSError:
@@ -99,19 +126,34 @@ class Shipper:
     @property
     def urgent(self) -> bool:
         """Whether something waits that an invocation's flush must deliver."""
-        return any(source.urgent for source in self._sources)
+        return self.may_leave_more or any(source.urgent for source in self._sources)
 
     @property
     def empty(self) -> bool:
         """Whether everything written so far was taken."""
-        return all(source.empty for source in self._sources)
+        return not self.may_leave_more and all(source.empty for source in self._sources)
+
+    def taken(self) -> tuple[int, int]:
+        """Lines and bytes that Firehose took so far."""
+        return self._taken_lines + sum(s.lines for s in self._sources), self._taken_bytes + sum(s.bytes for s in self._sources)
 
     def resume(self, warn_at: float, send_until: float) -> None:
         """An invocation starts: from now on lines may be sent. Times are `monotonic` seconds, 0 for none."""
         self._warn_at = warn_at
         self._send_until = send_until
+        eager = self._breaker.is_open or len(self._sources) > 1  # a probe, or what a dead process left, can go at once
+        self._look_at = 0.0 if eager else monotonic() + self._linger_s
         self._running = True
         self.nudge()
+
+    def hurry(self) -> None:
+        """A lot waits: do not let it linger. Called under the journal's lock, by any thread."""
+        self._look_at = 0.0
+        self.nudge()
+
+    def send_freely(self) -> None:
+        """Send whatever comes from now on, without an invocation."""
+        self._running = True
 
     def flush(self, deadline: float) -> bool:
         """Wait until everything written so far was taken, or `deadline` (monotonic). True if it was.
@@ -131,7 +173,7 @@ class Shipper:
         if not answered:
             self._abort()
         self.waited_s += monotonic() - started
-        return answered and self.empty
+        return answered and all(source.empty for source in self._sources)
 
     def pause(self, deadline: float) -> None:
         """The invocation is over: on return no request is in flight, and none starts before the next `resume` or `flush`."""
@@ -152,7 +194,7 @@ class Shipper:
         """The process is about to end: send what is left within `seconds`, whatever the breaker says. True if all was taken."""
         if get_ident() == self.thread_id:
             return self._send(monotonic() + seconds)
-        return self.empty or (self._ask(monotonic() + seconds) and self.empty)
+        return self.empty or self._ask(monotonic() + seconds)
 
     def prepare(self, seconds: float) -> None:
         """Have the clients made ready on the thread, without network; waits for it."""
@@ -183,14 +225,16 @@ class Shipper:
         try:
             if warm_up:
                 self._delivery.warm_up()
-            self._sources[:0] = self._find_sources()
+            self._adopt()
         except Exception as error:
             self._failed(error)
-        while True:
+        while not self._halting:
             try:
                 self._turn()
             except Exception as error:  # the thread must live: the next flush tries again
                 self._failed(error)
+        self.thread_id, self.running_thread = 0, False
+        self._halted.release()
 
     def _turn(self) -> None:
         """Sleep until there is something to do, then do it."""
@@ -208,11 +252,14 @@ class Shipper:
             finally:
                 done.release()
         elif self._running:
-            if self._warn_at and monotonic() >= self._warn_at:
-                self._warn_at = 0.0
+            now = monotonic()
+            if self._warn_at and now >= self._warn_at:
+                self._warn_at = self._look_at = 0.0
                 if self.on_deadline is not None:
                     self.on_deadline()
-            self._look()
+            if now >= self._look_at:
+                self._look_at = now + self._linger_s
+                self._look()
 
     def _until_next_look(self) -> float | None:
         """Seconds to sleep: until a line may have waited long enough, or the deadline is near; None for ever."""
@@ -220,10 +267,8 @@ class Shipper:
             return 0.0
         if not self._running:
             return None
-        wait = self._linger_s
-        if self._warn_at:
-            wait = min(wait, max(0.0, self._warn_at - monotonic()))
-        return wait
+        at = min(self._look_at, self._warn_at) if self._warn_at else self._look_at
+        return max(0.0, at - monotonic())
 
     def _sleep(self, seconds: float | None) -> None:
         """Sleep until woken; notes whether the watched file descriptor was the reason."""
@@ -266,11 +311,19 @@ class Shipper:
 
     def _ship(self, deadline: float, tries: int = MANY) -> bool:
         """Send all sources, the dead processes' first, and let go of those that are finished."""
+        if self.may_leave_more:
+            self._adopt()
         sent = self._delivery.send(self._sources, deadline, self._sleep_between_tries, tries=tries)
         for source in [source for source in self._sources if source.discard is not None and source.empty]:
             self._sources.remove(source)
+            self._taken_lines += source.lines
+            self._taken_bytes += source.bytes
             source.discard()
         return sent
+
+    def _adopt(self) -> None:
+        """Put what dead processes left in front of what is ours."""
+        self._sources[:0] = self._find_sources()
 
     def _open_breaker(self) -> None:
         self._breaker.failed()

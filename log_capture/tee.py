@@ -40,7 +40,7 @@ class Tee:
         def write(text: str) -> Any:
             result = original(text)
             try:
-                if muted and get_ident() in muted:
+                if not text or (muted and get_ident() in muted):
                     return result
                 record(kind, text.encode())
             except UnicodeEncodeError:

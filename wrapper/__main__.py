@@ -7,13 +7,14 @@ the interpreter that would have run without us.
 import os
 import sys
 
-PAYLOAD = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.realpath(__file__))
+PAYLOAD = os.path.dirname(HERE)
 
 
 def start():  # type: ignore[no-untyped-def]
     """The lifecycle of a start, in order; returns the program to run, and how to show what it does not catch."""
     arguments = sys.argv[1:]
-    if sys.path[:1] == [os.path.dirname(__file__)]:
+    if sys.path[:1] == [HERE]:
         del sys.path[0]  # put there for this script
     sys.path.insert(0, PAYLOAD)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from functools import partial
 
 from log_capture.capture import Capture
 
@@ -30,6 +31,7 @@ class Boot:
 
     def __init__(self, payload: str) -> None:
         self._payload = payload
+        self._pid = os.getpid()
         self.config = Config.from_environ(os.environ)
         self.messages = Messages(self.config.log_level)
         for problem in self.config.problems:
@@ -82,15 +84,38 @@ class Boot:
         """Start the sender's thread, which hears of SIGTERM too; forked children get a thread and a journal of their own."""
         self._watch = SigtermWatch(self._function_wrapper)
         self._start_sender()
+        self.lifecycle.on_init_end = self._listen_in_worker
+        self.lifecycle.on_restore = self._start_sender
         os.register_at_fork(
-            before=self.capture.shipper_before_fork, after_in_child=self._after_fork_in_child
+            before=partial(self.lifecycle.safely, self._before_fork),
+            after_in_parent=partial(self.lifecycle.safely, self.capture.after_fork),
+            after_in_child=partial(self.lifecycle.safely, self._after_fork_in_child),
         )
 
     def _start_sender(self) -> None:
+        shipper = self.capture.shipper
         self._watch.start()
-        self.capture.shipper.watch(self._watch.fd, self._sigterm)
-        self.capture.shipper.on_deadline = self.lifecycle.warn_of_timeout
+        shipper.watch(self._watch.fd, self._sigterm)
+        shipper.on_start_again = self._watch.listen
+        shipper.on_deadline = self.lifecycle.warn_of_timeout
         self.capture.start()
+
+    def _before_fork(self) -> None:
+        if self.capture.before_fork():
+            self._watch.stop()  # nobody would hear it; the child's end is its own business, too
+
+    def _after_fork_in_child(self) -> None:
+        """A child sends what it writes by itself; SIGTERM ends it as if we were not there."""
+        self._watch.stop()
+        self.capture.renew(forked=True)
+        self.capture.shipper.on_start_again = _nothing
+        self.capture.send_freely()
+
+    def _listen_in_worker(self) -> None:
+        """Managed Instances: this process is a forked worker, which runs invocations of its own."""
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._start_sender()
 
     def _sigterm(self) -> None:
         """On the sender's thread: SIGTERM came."""
@@ -111,3 +136,7 @@ class Boot:
                     f"not registered as an extension ({error}): what is written just before the environment shuts down may be "
                     "lost with it"
                 )
+
+
+def _nothing() -> None:
+    """A forked child listens for nothing."""

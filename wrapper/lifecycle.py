@@ -1,6 +1,6 @@
 """What happens when: init, invocations, errors, SIGTERM, exit, fork, snapshot; and what each means for the captured lines.
 
-The methods called `around_*` wrap the runtime client's (`hooks.py`). In each, our part runs under `_safely`: whatever goes
+The methods called `around_*` wrap the runtime client's (`hooks.py`). In each, our part runs under `safely`: whatever goes
 wrong in it, the client's own method is called exactly once, and its result and its exceptions are passed on.
 """
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from log_capture.capture import Capture
 
     from .config import Config
-    from .events import PlatformEvents
     from .messages import Messages
+    from .telemetry import PlatformEvents
 
 #: No wait goes on beyond this much before an invocation's deadline.
 _MARGIN_S = 0.2
@@ -49,49 +49,53 @@ class Lifecycle:
         self._initialised = False
         self._invocations = 0
         self._oldest_pending = 0.0
+        self._restoring = False
         self.on_init_end: Callable[[], None] | None = None
+        self.on_restore: Callable[[], None] | None = None
 
     # ---- the runtime client's methods ----------------------------------------------------------------------------
 
     def around_next(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`wait_next_invocation`: called, the previous response is out; returning, an invocation starts."""
-        self._safely(self._invocation_over if self._invocations else self._init_over)
+        self.safely(self._invocation_over if self._invocations else self._init_over)
         event = wrapped(*args, **kwargs)
-        self._safely(self._invocation_starts, event)
+        self.safely(self._invocation_starts, event)
         return event
 
     def around_result(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`post_invocation_result`: before it, the caller has nothing."""
-        self._safely(self._before_response)
+        if self._events is not None:
+            self.safely(self._handler_returned, args, kwargs)
+        self.safely(self._before_response)
         return wrapped(*args, **kwargs)
 
     def around_error(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`post_invocation_error`: the handler raised."""
-        self._safely(self._handler_failed, args, kwargs)
-        self._safely(self._before_response)
+        self.safely(self._handler_failed, args, kwargs)
+        self.safely(self._before_response)
         return wrapped(*args, **kwargs)
 
     def around_init_error(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`post_init_error`: the process exits after it."""
-        self._safely(self._init_failed, args, kwargs)
+        self.safely(self._init_failed, args, kwargs)
         return wrapped(*args, **kwargs)
 
     def around_restore(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`restore_next` (SnapStart): called, the snapshot is about to be taken; returning, a copy of it was restored."""
-        self._safely(self._before_snapshot)
+        self.safely(self._before_snapshot)
         result = wrapped(*args, **kwargs)
-        self._safely(self._after_restore)
+        self.safely(self._after_restore)
         return result
 
     def around_restore_error(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`report_restore_error`: an after-restore hook raised; the process exits after it."""
-        self._safely(self._restore_failed, args, kwargs)
+        self.safely(self._restore_failed, args, kwargs)
         return wrapped(*args, **kwargs)
 
     def around_sink_enter(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
         """`FramedTelemetryLogSink.__enter__`: the file that frames go to is open."""
         result = wrapped(*args, **kwargs)
-        self._safely(self._tap_frames, instance)
+        self.safely(self._tap_frames, instance)
         return result
 
     def around_log(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
@@ -108,7 +112,7 @@ class Lifecycle:
             return wrapped(*args, **kwargs)
         return self._capture.tee.message(lambda: wrapped(*args, **kwargs), "\n".join(map(str, lines)))
 
-    def _safely(self, step: Callable[..., object], *args: object) -> None:
+    def safely(self, step: Callable[..., object], *args: object) -> None:
         """Run a step of ours; what it raises is reported and goes no further, unless it is the function's own."""
         try:
             step(*args)
@@ -127,6 +131,9 @@ class Lifecycle:
 
     def _init_over(self) -> None:
         """The function's modules are imported: full CPU, nothing to wait for, and no network allowed."""
+        if self._events is not None and self._restoring:
+            self._restoring = False
+            self._capture.event(*self._events.restore_runtime_done("success"))
         if self._initialised:
             return
         self._initialised = True
@@ -156,9 +163,15 @@ class Lifecycle:
         tenant_id = getattr(event, "tenant_id", None)
         capture.set_context(context_fragment(request_id, trace_id, tenant_id, self._invocations == 1))
         if self._events is not None:
-            capture.event(*self._events.start(request_id, trace_id, tenant_id, capture.journal.written_bytes))
+            capture.event(*self._events.start(request_id, trace_id, tenant_id))
         warning = min(_WARNING_S, left / 10) if left > 0 else 0.0
         capture.shipper.resume(self._deadline - warning if warning else 0.0, self._deadline - _MARGIN_S)
+
+    def _handler_returned(self, args: Any, kwargs: Any) -> None:
+        result = args[1] if len(args) > 1 else kwargs.get("result_data")
+        if self._events is not None and isinstance(result, (str, bytes)):
+            plain = isinstance(result, bytes) or result.isascii()
+            self._events.answered(len(result) if plain else len(result.encode("utf-8", "surrogatepass")))
 
     def _handler_failed(self, args: Any, kwargs: Any) -> None:
         if self._events is not None:
@@ -177,7 +190,7 @@ class Lifecycle:
         capture, config = self._capture, self._config
         shipper = capture.shipper
         if self._events is not None:
-            capture.event(*self._events.runtime_done(capture.journal.written_bytes))
+            capture.event(*self._events.runtime_done())
             capture.event(*self._events.report(capture.statistics()))
         if config.flush == "after-return":
             capture.cut()
@@ -218,14 +231,14 @@ class Lifecycle:
     def terminate(self) -> None:
         """SIGTERM, on the sender's thread: the last chance to send."""
         if self._events is not None and self._deadline and monotonic() > self._deadline - _MARGIN_S:
-            self._capture.event(*self._events.runtime_done(self._capture.journal.written_bytes, "timeout"))
-            self._capture.event(*self._events.report(self._capture.statistics(), "timeout"))
+            self._capture.event(*self._events.runtime_done("timeout"))
+            self._capture.event(*self._events.report(self._capture.statistics()))
         self._capture.cut()
         self._capture.shipper.drain(_DRAIN_S)
 
     def exit(self) -> None:
         """The interpreter exits by itself, after the function's own exit handlers and threads."""
-        self._safely(self._exit)
+        self.safely(self._exit)
 
     def _exit(self) -> None:
         self._capture.cut()
@@ -245,9 +258,16 @@ class Lifecycle:
 
     def _after_restore(self) -> None:
         self._capture.renew(forked=False)
-        self._capture.start()
+        if self.on_restore is not None:
+            self.on_restore()
+        self._capture.set_context(context_fragment(None, None, None, True))
+        if self._events is not None:
+            self._capture.event(*self._events.restore_start())
+            self._restoring = True
 
     def _restore_failed(self, args: Any, kwargs: Any) -> None:
+        if self._events is not None and self._restoring:
+            self._capture.event(*self._events.restore_runtime_done("error", _error_type(args, kwargs)))
         self._capture.cut()
         self._capture.shipper.flush(monotonic() + self._timeout_s)
 

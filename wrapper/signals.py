@@ -37,8 +37,7 @@ class SigtermWatch:
             os.close(self.fd)
             os.close(self._write)
         self.fd, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._pid = os.getpid()
-        self._listen()
+        self.listen()
         if not isinstance(_signal.signal, self._function_wrapper):
             _signal.signal = self._function_wrapper(_signal.signal, self._around_signal)
 
@@ -60,7 +59,9 @@ class SigtermWatch:
             self.stop()
             os.kill(os.getpid(), _SIGTERM)
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Stand in front of whatever SIGTERM does now. Any thread."""
+        self._pid = os.getpid()
         # What is registered is put in front of what is there. Nothing is to be called after us where that is the default
         # (death) or nothing; a handler of the function's is.
         handler = _signal.getsignal(_SIGTERM)
@@ -75,4 +76,4 @@ class SigtermWatch:
         try:
             return wrapped(*args, **kwargs)
         finally:
-            self._listen()
+            self.listen()

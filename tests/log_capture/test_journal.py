@@ -1,0 +1,310 @@
+"""The journal: bounded, ordered, and all there after a death at any byte."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from log_capture.journal import (
+    CONTEXT,
+    CUT,
+    DROPPED,
+    EVENT,
+    FRAME,
+    HEADER_BYTES,
+    STDERR,
+    STDOUT,
+    Commit,
+    DeadJournal,
+    Journal,
+)
+
+ENVIRONMENT = "0123456789ab"
+
+
+def make(capacity: int = 4096, **options: object) -> tuple[Journal, bytearray]:
+    buffer = bytearray(HEADER_BYTES + capacity)
+    return Journal(buffer, environment=ENVIRONMENT, **options), buffer  # type: ignore[arg-type]
+
+
+def drain(journal: Journal | DeadJournal) -> list[tuple[int, bytes]]:
+    """Everything, committed as it is read."""
+    found = []
+    while chunks := journal.read(1 << 20):
+        found += [(kind, data) for _, kind, _, _, data in chunks]
+        journal.commit(Commit(chunks[-1][0], 0, 0, b""))
+    return found
+
+
+def fill(journal: Journal) -> int:
+    """Append whole lines of 100 bytes, then of 10, until not even those fit; returns how many were kept."""
+    kept = 0
+    for size in (100, 10):
+        while journal.append(STDOUT, b"k" * (size - 1) + b"\n"):
+            kept += 1
+    return kept
+
+
+def recover(buffer: bytearray) -> list[tuple[int, bytes]]:
+    return [chunk for chunk in drain(DeadJournal(bytearray(buffer))) if chunk[0] != CUT]
+
+
+def test_what_is_appended_is_read_in_order_with_kind_and_time() -> None:
+    journal, _ = make()
+    journal.append(STDOUT, b"one\n", 11)
+    journal.append(STDERR, b"two\n", 12)
+    journal.append(EVENT, b"three", 13)
+    assert [(kind, time, data) for _, kind, _, time, data in journal.read(1 << 20)] == [
+        (STDOUT, 11, b"one\n"),
+        (STDERR, 12, b"two\n"),
+        (EVENT, 13, b"three"),
+    ]
+
+
+def test_the_rest_of_a_line_is_added_to_its_beginning() -> None:
+    """What `print("a", "b")` writes in four pieces is one entry."""
+    journal, buffer = make()
+    for piece in (b"a", b" ", b"b", b"\n"):
+        journal.append(STDOUT, piece)
+    assert recover(buffer) == [(STDOUT, b"a b\n")]
+    assert drain(journal) == [(STDOUT, b"a b\n")]
+
+
+def test_pieces_of_two_threads_stay_apart() -> None:
+    journal, _ = make()
+    journal.append(STDOUT, b"main ")
+    other = threading.Thread(target=journal.append, args=(STDOUT, b"other\n"))
+    other.start()
+    other.join()
+    journal.append(STDOUT, b"thread\n")
+    chunks = journal.read(1 << 20)
+    assert [data for *_, data in chunks] == [b"main ", b"other\n", b"thread\n"]
+    assert chunks[0][2] == chunks[2][2] != chunks[1][2]
+
+
+def test_a_piece_already_read_is_not_extended() -> None:
+    journal, _ = make()
+    journal.append(STDOUT, b"be")
+    assert drain(journal) == [(STDOUT, b"be")]
+    journal.append(STDOUT, b"gun\n")
+    assert drain(journal) == [(STDOUT, b"gun\n")]
+
+
+def test_an_empty_journal_starts_at_the_front_again() -> None:
+    """So that a function that writes little touches few pages."""
+    journal, buffer = make(capacity=64 * 1024)
+    for _ in range(100):
+        journal.append(STDOUT, b"x" * 500 + b"\n")
+        drain(journal)
+    assert not any(buffer[HEADER_BYTES + 4096 :])
+
+
+def test_a_full_journal_drops_the_new_line_and_says_so_where_it_is_missing() -> None:
+    journal, _ = make(capacity=1024)
+    kept = fill(journal)
+    before = journal.dropped_lines
+    assert not journal.append(FRAME, b"frame, too long for the room that is left")
+    assert journal.dropped_lines == before + 1
+    first = journal.read(300)
+    journal.commit(Commit(first[-1][0], 0, 0, b""))
+    journal.append(STDOUT, b"later\n")
+    rest = drain(journal)
+    notes = [data for kind, data in rest if kind == DROPPED]
+    assert [kind for kind, _ in rest].count(STDOUT) == kept - len(first) + 1
+    assert rest[-2:] == [(DROPPED, notes[-1]), (STDOUT, b"later\n")]
+    assert sum(int.from_bytes(note[:8], "little") for note in notes) == journal.dropped_lines
+    assert sum(int.from_bytes(note[8:], "little") for note in notes) == 100 + 10 + 41
+
+
+def test_the_end_of_a_line_whose_beginning_was_dropped_is_dropped_too() -> None:
+    journal, _ = make(capacity=1024)
+    fill(journal)
+    journal.append(STDERR, b"the beginning of a line for which there is no room ")
+    drain(journal)
+    journal.append(STDERR, b"and its end\nwhole\n")
+    assert [data for kind, data in drain(journal) if kind == STDERR] == [b"whole\n"]
+
+
+def test_drops_survive_a_crash() -> None:
+    journal, buffer = make(capacity=1024)
+    fill(journal)
+    notes = [data for kind, data in recover(buffer) if kind == DROPPED]
+    assert sum(int.from_bytes(note[8:], "little") for note in notes) == 110
+
+
+def test_a_reader_is_nudged_once_when_the_watermark_is_passed() -> None:
+    nudges: list[int] = []
+    journal, _ = make(capacity=65536, nudge=lambda: nudges.append(1), watermark=1000)
+    for _ in range(50):
+        journal.append(STDOUT, b"x" * 99 + b"\n")
+    assert len(nudges) == 1
+    drain(journal)
+    for _ in range(50):
+        journal.append(STDOUT, b"x" * 99 + b"\n")
+    assert len(nudges) == 2
+
+
+def test_the_ring_uses_only_what_could_be_allocated() -> None:
+    """A full disk is a smaller journal, not a crash."""
+    asked: list[int] = []
+
+    def grow(upto: int) -> bool:
+        asked.append(upto)
+        return upto <= HEADER_BYTES + (1 << 20)
+
+    journal, _ = make(capacity=4 << 20, grow=grow)
+    written = 0
+    while journal.append(STDOUT, b"x" * 9999 + b"\n"):
+        written += 10_000
+    assert 1_000_000 < written < 1 << 20
+    assert asked[0] == HEADER_BYTES + (1 << 20)
+
+
+def test_writing_from_a_finalizer_inside_append_neither_hangs_nor_loses_the_line() -> None:
+    """The garbage collector may run a `__del__` that prints in the middle of `append`."""
+    journal, _ = make()
+
+    class Sly(bytes):
+        def __getitem__(self, item: object) -> bytes:
+            journal.append(STDERR, b"from inside\n")
+            return b"\n"
+
+    journal.append(STDOUT, Sly(b"outer\n"))
+    assert drain(journal) == [(STDOUT, b"outer\n"), (STDERR, b"from inside\n")]
+
+
+def test_what_was_acknowledged_does_not_come_back() -> None:
+    journal, buffer = make()
+    for number in range(5):
+        journal.append(STDOUT, b"%d\n" % number)
+    chunks = journal.read(1 << 20)
+    journal.commit(Commit(chunks[2][0], 3, 3, b"context"))
+    dead = DeadJournal(bytearray(buffer))
+    assert (dead.environment, dead.start.seq, dead.start.acked, dead.start.context) == (ENVIRONMENT, 3, 3, b"context")
+    assert recover(buffer) == [(STDOUT, b"3\n"), (STDOUT, b"4\n")]
+
+
+@pytest.mark.parametrize("damage", [0, 9, 64], ids=["magic", "capacity", "one commit slot"])
+def test_damage_to_the_header_is_an_error_or_is_survived(damage: int) -> None:
+    journal, buffer = make()
+    journal.append(STDOUT, b"line\n")
+    buffer[damage] ^= 0xFF
+    if damage < 64:
+        with pytest.raises(ValueError, match="header"):
+            DeadJournal(buffer)
+    else:
+        assert recover(buffer) == [(STDOUT, b"line\n")]
+
+
+@given(st.binary(max_size=3 * HEADER_BYTES))
+def test_any_file_is_either_refused_or_read_to_an_end(content: bytes) -> None:
+    try:
+        dead = DeadJournal(bytearray(content))
+    except ValueError:
+        return
+    drain(dead)
+
+
+# ---- against a model -------------------------------------------------------------------------------------------------
+
+line = st.binary(max_size=300).map(lambda data: data.replace(b"\n", b" "))
+operation = st.one_of(
+    st.tuples(st.just("append"), st.sampled_from((STDOUT, STDERR, FRAME, CONTEXT, EVENT)), line, st.booleans()),
+    st.tuples(st.just("read"), st.integers(1, 3000)),
+    st.tuples(st.just("commit"), st.floats(0, 1)),
+)
+
+
+@dataclass
+class Model:
+    """What the journal holds: entries in order, how many were read, how many committed."""
+
+    entries: list[tuple[int, bytes]] = field(default_factory=list)
+    read: list[tuple[int, int]] = field(default_factory=list)  # (position, entries up to it), not committed
+    committed: int = 0
+    read_upto: int = 0
+    open: bool = False
+
+    def append(self, kind: int, data: bytes) -> None:
+        if self.open and self.entries[-1][0] == kind:
+            self.entries[-1] = (kind, self.entries[-1][1] + data)
+        else:
+            self.entries.append((kind, data))
+        self.open = kind <= STDERR and not self.entries[-1][1].endswith(b"\n")
+
+
+@given(st.lists(operation, max_size=60))
+def test_appends_reads_commits_wrap_arounds_and_crashes_agree_with_a_list(
+    operations: list[tuple[object, ...]],
+) -> None:
+    """A crash between any two operations loses nothing that was kept, and brings back nothing that was committed."""
+    journal, buffer = make(capacity=2048)
+    model = Model()
+    for name, *arguments in operations:
+        if name == "append":
+            kind, text, ended = arguments
+            assert isinstance(kind, int)
+            assert isinstance(text, bytes)
+            entry = text + b"\n" if ended or kind > STDERR else text
+            if not journal.append(kind, entry):
+                break  # full: drops have tests of their own
+            model.append(kind, entry)
+        elif name == "read":
+            assert isinstance(arguments[0], int)
+            chunks = journal.read(arguments[0])
+            expected = model.entries[model.read_upto : model.read_upto + len(chunks)]
+            assert [(kind, content) for _, kind, _, _, content in chunks] == expected
+            for chunk in chunks:
+                model.read_upto += 1
+                model.read.append((chunk[0], model.read_upto))
+            model.open = False
+        elif model.read:
+            assert isinstance(arguments[0], float)
+            index = int(arguments[0] * (len(model.read) - 1))
+            position, model.committed = model.read[index]
+            del model.read[: index + 1]
+            journal.commit(Commit(position, model.committed, model.committed, b""))
+        assert recover(buffer) == model.entries[model.committed :]
+        assert DeadJournal(bytearray(buffer)).start.seq == model.committed
+
+
+class Torn(bytearray):
+    """Memory whose process is killed after a number of written bytes."""
+
+    left = 1 << 62
+
+    def __setitem__(self, place: object, data: object) -> None:
+        if isinstance(place, slice) and isinstance(data, bytes):
+            data = data[: max(0, self.left)]
+            self.left -= len(data)
+            super().__setitem__(slice(place.start, place.start + len(data)), data)
+        elif self.left > 0:
+            self.left -= 1
+            super().__setitem__(place, data)  # type: ignore[index]
+
+
+@given(st.lists(line, min_size=1, max_size=12), line, st.integers(0, 340))
+def test_a_death_at_any_byte_of_an_append_loses_at_most_that_line(lines: list[bytes], last: bytes, byte: int) -> None:
+    buffer = Torn(HEADER_BYTES + 8192)
+    journal = Journal(buffer, environment=ENVIRONMENT)
+    for text in lines:
+        journal.append(FRAME, text)
+    buffer.left = byte
+    journal.append(FRAME, last)
+    found = [data for _, data in recover(buffer)]
+    assert found[: len(lines)] == lines
+    assert found[len(lines) :] in ([], [last])
+
+
+@given(line, line, st.integers(0, 340))
+def test_a_death_while_a_line_is_extended_keeps_what_was_there_before(first: bytes, more: bytes, byte: int) -> None:
+    buffer = Torn(HEADER_BYTES + 8192)
+    journal = Journal(buffer, environment=ENVIRONMENT)
+    journal.append(STDOUT, b"<" + first)
+    buffer.left = len(more) if byte >= len(more) else byte  # the checksum that follows is one 8-byte store
+    journal.append(STDOUT, more)
+    assert recover(buffer) == [(STDOUT, b"<" + first)]
