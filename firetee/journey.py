@@ -7,7 +7,7 @@ its stream. Pure: works on bytes that others have read.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,22 +55,19 @@ def pair(
     `stored_at`: when each envelope was in the bucket, in seconds since the epoch. An envelope that was delivered twice
     counts once. Envelopes of other kinds than `function` are left out: nobody wrote them.
     """
-    unseen: dict[str, dict[str, int]] = {stream: defaultdict(int) for stream in texts}
-    for stream, lines in texts.items():
-        for text in lines:
-            unseen[stream][text] += 1
+    unseen = {stream: Counter(lines) for stream, lines in texts.items()}
     delivered: list[Line] = []
     for envelope in _whole(_distinct(envelopes)):
         stream = envelope["stream"]
-        text = _text(envelope, unseen[stream])
-        if text is not None:
-            unseen[stream][text] -= 1
+        found = _text(envelope, unseen[stream])
+        if found is not None:
+            unseen[stream][found] -= 1
         took_ms = (stored_at[_key(envelope)] - time_s(envelope)) * 1000
-        delivered.append(Line(stream, text, envelope, took_ms))
+        delivered.append(Line(stream, found, envelope, took_ms))
     missing = [
-        Line(stream, lost, None, None)
+        Line(stream, text, None, None)
         for stream, left in unseen.items()
-        for lost, count in left.items()
+        for text, count in left.items()
         for _ in range(count)
     ]
     return delivered + missing
