@@ -16,7 +16,13 @@ import click
 #: Command, the module and attribute that hold it, one line of help. A space makes it part of a group: `layer build`.
 COMMANDS: dict[str, tuple[str, str]] = {
     "layer build": ("firetee.commands.layer:build", "Write the layer's zip"),
+    "layer publish": ("firetee.commands.publish:publish", "Publish the layer, in one region or in all of them"),
     "layer unpack": ("firetee.commands.layer:unpack", "Unpack the layer into a folder, for container images"),
+    "new": ("firetee.commands.new:new", "Make a small function that uses the layer, to try it on"),
+    "attach": ("firetee.commands.attach:attach", "Have firetee on functions"),
+    "detach": ("firetee.commands.detach:detach", "Take it off again, without a trace"),
+    "doctor": ("firetee.commands.doctor:doctor", "Say what is wrong with a function's set-up, and how to repair it"),
+    "tail": ("firetee.commands.tail:tail", "Show delivered lines, from a stream's bucket"),
     "local": ("firetee.local:command", "Run a function here, through the layer, and watch its lines arrive"),
 }
 

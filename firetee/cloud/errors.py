@@ -101,9 +101,9 @@ _REMEDIES = {
     "ProfileNotFound": "Check AWS_PROFILE; `aws configure list-profiles` shows the profiles there are.",
     "ExpiredToken": "Sign in again: the session's credentials have expired.",
     "ExpiredTokenException": "Sign in again: the session's credentials have expired.",
-    "ResourceConflictException": "Another update of the function
-    is still running. Wait for it, then run the command again.", "PreconditionFailedException": "Somebody else changed the function meanwhile. Run the command again.",
-    "CodeStorageExceededException": "Delete layer versions that are no longer used: the account's code storage is full.",
+    "ResourceConflictException": "Another update of the function is still running. Wait, then run the command again.",
+    "PreconditionFailedException": "Somebody else changed the function meanwhile. Run the command again.",
+    "CodeStorageExceededException": "Delete layer versions that are not used: the account's code storage is full.",
     "LimitExceeded": "The role has reached a limit of IAM. Remove inline policies that are no longer needed.",
     "LimitExceededException": "A quota of the account is used up. Delete what is unused, or ask for a higher quota.",
 }

@@ -138,8 +138,7 @@ def wait_until_settled(cloud: Cloud, name: str) -> None:
 
     cloud.until(settled, f"the update of {name}")
     if last.get("LastUpdateStatus") == "Failed":
+        reason = last.get("LastUpdateStatusReason") or last.get("LastUpdateStatusReasonCode")
         raise CloudError(
-           
-            f"Lambda could not update
-            {name}: {last.get('LastUpdateStatusReason') or last.get('LastUpdateStatusReasonCode')}", "Repair what it names, then run the command again.",
+            f"Lambda could not update {name}: {reason}", "Repair what it names, then run the command again."
         )

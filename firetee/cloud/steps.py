@@ -153,7 +153,8 @@ class RoleNotOurs(CloudError):
 
     def __init__(self, step: SetRolePolicy) -> None:
         if step.after is None:
-            remedy = f"Ask whoever owns the role to run: {SetRolePolicy(step.role_arn, step.name, None, step.before).by_hand}"
+            by_hand = SetRolePolicy(step.role_arn, step.name, None, step.before).by_hand
+            remedy = f"Ask whoever owns the role to run: {by_hand}"
         else:
             remedy = (
                 "Ask whoever owns the role to add this policy, then run the command again with --no-role: "

@@ -192,11 +192,11 @@ def _lambda_refusal(request: dict[str, Any]) -> tuple[str, str] | None:
     variables = (request.get("Environment") or {}).get("Variables") or {}
     measured = json.dumps(variables, separators=(",", ":"))
     if len(measured.encode()) > 4096:
-        return (
-            "InvalidParameterValueException",
+        message = (
             "Lambda was unable to configure your environment variables because the environment variables you have "
-            f"provided exceeded the 4KB limit. String measured: {measured}",
+            f"provided exceeded the 4KB limit. String measured: {measured}"
         )
+        return "InvalidParameterValueException", message
     if len(request.get("Layers") or []) > 5:
         return "InvalidParameterValueException", "Layers list must have length less than or equal to 5"
     return None

@@ -23,12 +23,15 @@ Run = Callable[..., Result]
 def run(aws: FakeAws) -> Run:
     """Runs a command with arguments, as a terminal would; a programming error is raised."""
 
-    def runner(command: click.Command, *args: Any, session: boto3.session.Session | None = None) -> Result:
-        return CliRunner().invoke(
-            command,
-            [str(each) for each in args],
-            obj=lambda region: Cloud(region, sleep=lambda seconds: None, session=session or boto_session()),
-            catch_exceptions=False,
-        )
+    def runner(
+        command: click.Command,
+        *args: Any,
+        session: boto3.session.Session | None = None,
+        cloud: Cloud | None = None,
+    ) -> Result:
+        def open_cloud(region: str | None) -> Cloud:
+            return cloud or Cloud(region, sleep=lambda seconds: None, session=session or boto_session())
+
+        return CliRunner().invoke(command, [str(each) for each in args], obj=open_cloud, catch_exceptions=False)
 
     return runner

@@ -1,0 +1,108 @@
+"""Gathers what the doctor's checks look at. What may not be looked at becomes a fact too."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from firetee import fetch
+from firetee.cloud import arns, layers, policy, streams
+from firetee.cloud.aws import Cloud
+from firetee.cloud.checks import Facts, StreamSeen
+from firetee.cloud.errors import explain, is_missing
+from firetee.cloud.state import FunctionState
+from firetee.cloud.wiring import LAYER_NAME, PREFIX, STREAM_VARIABLE
+
+T = TypeVar("T")
+Otherwise = TypeVar("Otherwise")
+
+_CONFIG = fetch.ROOT / "wrapper" / "config.py"
+
+
+def gather(cloud: Cloud, function: FunctionState) -> Facts:
+    """Everything the checks want to know about the function. A permission that is missing is noted, never raised."""
+    seen, bad = [], []
+    for text in named_streams(function.env):
+        stream = arns.stream(text, function.region, function.account)
+        if stream is None:
+            bad.append(text)
+        else:
+            seen.append(_look_at(cloud, stream))
+    role_to_assume = function.env.get("FIRETEE_ROLE_ARN", "")
+    wanted = (
+        {role_to_assume: policy.ASSUME_ACTION}
+        if role_to_assume
+        else {each.stream.text: policy.PUT_ACTION for each in seen}
+    )
+    problems, unknown = judge_settings(function.env)
+    log_group = f"arn:{function.partition}:logs:{function.region}:{function.account}:log-group:{function.log_group}:*"
+    return Facts(
+        function=function,
+        streams=tuple(seen),
+        bad_streams=tuple(bad),
+        may_put={resource: _may(cloud, function.role_arn, action, resource) for resource, action in wanted.items()},
+        may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
+        newest_layer=_or(lambda: layers.newest(cloud, LAYER_NAME), ""),
+        vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
+        setting_problems=problems,
+        unknown_settings=unknown,
+    )
+
+
+def named_streams(env: Mapping[str, str]) -> list[str]:
+    """The streams that the function's variables name."""
+    text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def judge_settings(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What firetee itself says about the variables (wrong values, each as one line), and names it does not know.
+
+    The layer's own reading of its settings is asked: two readings would drift apart.
+    """
+    spec = importlib.util.spec_from_file_location("firetee_settings", _CONFIG)
+    if spec is None or spec.loader is None:
+        return (), ()
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    known = {each.variable for each in module.SETTINGS}
+    unknown = tuple(sorted(key for key in env if key.startswith(PREFIX) and key not in known))
+    return tuple(module.Config.from_environ(env).problems), unknown
+
+
+def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:
+    if stream.arn.partition != arns.partition_of(cloud.region):
+        return StreamSeen(stream)
+    if stream.arn.account != _or(lambda: cloud.account, stream.arn.account):
+        return StreamSeen(stream, refused="it is in another account, which cannot be looked into from here")
+    try:
+        return StreamSeen(stream, streams.read_stream(cloud.in_region(stream.arn.region), stream.name))
+    except Exception as error:  # noqa: BLE001 - a refusal is a fact
+        return StreamSeen(stream, refused=explain(error).message)
+
+
+def _may(cloud: Cloud, role_arn: str, action: str, resource: str) -> str:
+    try:
+        answer = cloud.client("iam").simulate_principal_policy(
+            PolicySourceArn=role_arn, ActionNames=[action], ResourceArns=[resource]
+        )
+    except Exception as error:  # noqa: BLE001 - a refusal is a fact
+        return "the role does not exist" if is_missing(error) else explain(error).message
+    return str(answer["EvaluationResults"][0]["EvalDecision"])
+
+
+def _has_endpoint(cloud: Cloud, function: FunctionState) -> bool | None:
+    filters = [
+        {"Name": "vpc-id", "Values": [function.vpc_id]},
+        {"Name": "service-name", "Values": [f"com.amazonaws.{function.region}.kinesis-firehose"]},
+    ]
+    ec2 = cloud.client("ec2")
+    return _or(lambda: bool(ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]), None)
+
+
+def _or(ask: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
+    try:
+        return ask()
+    except Exception:  # noqa: BLE001 - what may not be asked is simply unknown
+        return otherwise
