@@ -42,12 +42,21 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "firetee needs Python 3.10 or later, \
 	this is " + sys.version.split()[0] + ": run make PYTHON=/path/to/python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
+# Versions with hashes for every Python and platform at once, which pip cannot write; uv can.
+LOCK := .cache/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+	--no-header --no-emit-index-url
 lock: $(READY)
-	$(BIN)/python -m firetee.lock
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install --quiet --quiet --disable-pip-version-check uv
+	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	echo boto3 | $(LOCK) --no-annotate - --output-file firetee/locks/runtime-boto3.txt
+	for ric in $$($(BIN)/python -c 'from firetee.runtimes import RICS; print(*RICS)'); do \
+	  echo "awslambdaric==$$ric" | $(LOCK) --no-annotate - --output-file firetee/locks/runtime-$$ric.txt || exit; \
+	done
 
 clean:
 	rm -rf $(VENV) .cache build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
