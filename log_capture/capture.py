@@ -1,7 +1,7 @@
 """Everything between the function's output and Firehose, put together; the one face that the wrapper sees.
 
-One `Capture` a process. `renew` makes it anew in place (a forked child, a restored snapshot), so that the tees that the
-function already holds go on working.
+One `Capture` a process. `renew` makes it anew in place (a forked child, a restored snapshot), so that the tees that
+the function already holds go on working.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class Capture:
     """The journal, the tees in front of it and the shipper behind it.
 
-    `environ` is a snapshot of the process's environment variables; `proxy` is wrapt's `ObjectProxy`. `report(text)` tells
-    the user one line; `failed(error)` takes an exception of our own.
+    `environ` is a snapshot of the process's environment variables; `proxy` is wrapt's `ObjectProxy`. `report(text)`
+    tells the user one line; `failed(error)` takes an exception of our own.
     """
 
     def __init__(
@@ -76,11 +76,11 @@ class Capture:
         self._counted: tuple[float, ...] = (0, 0, 0, 0, 0)
 
     def start(self) -> None:
-        """Start the sender's thread, which looks for what dead processes left and makes ready what needs no packages."""
+        """Start the sender's thread: it looks for what dead processes left, and makes ready what needs no packages."""
         self.shipper.start(warm_up=all(target.client.light for target in self._targets))
 
     def prepare(self, seconds: float) -> None:
-        """Make the clients ready that need packages; the function's own modules are imported by now. Waits, without network."""
+        """Make the clients ready that need packages, now that the function has imported its own. Waits; no network."""
         if not all(target.client.light for target in self._targets):
             self.shipper.prepare(seconds)
 
@@ -117,7 +117,7 @@ class Capture:
     # ---- another process -------------------------------------------------------------------------------------------
 
     def renew(self, *, forked: bool) -> None:
-        """Begin anew, with an environment and a journal of its own and nothing to send: in a forked child, or after a restore.
+        """Begin anew, with an environment and a journal of its own: in a forked child, or after a restore.
 
         The old journal belongs to the parent, or was empty when the snapshot was taken.
         """
@@ -133,7 +133,7 @@ class Capture:
             old.discard()
 
     def before_fork(self) -> bool:
-        """End the sender's thread, if it is idle: a process with one thread is forked like without us. True if it ended."""
+        """End the sender's thread if it is idle, so that a process with one thread forks as such. True if it ended."""
         return self.shipper.halt()
 
     def after_fork(self) -> None:
@@ -200,7 +200,7 @@ class Capture:
         now = (*shipper.taken(), delivery.calls, delivery.retries, shipper.waited_s * 1000)
         last, self._counted = self._counted, now
         names = ("lines", "bytes", "calls", "retries", "waitedMs")
-        return {name: round(value - before, 3) for name, value, before in zip(names, now, last)}
+        return {name: round(value - before, 3) for name, value, before in zip(names, now, last, strict=True)}
 
     def close(self) -> None:
         """The process exits: remove the journal if everything in it was taken."""

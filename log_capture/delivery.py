@@ -85,9 +85,9 @@ class Delivery:
     def send(
         self, sources: Iterable[Source], deadline: float, pause: Callable[[float], None], *, tries: int = MANY
     ) -> bool:
-        """Send everything there is, in order; False if something is left when `deadline` or `tries` in a row are used up.
+        """Send everything there is, in order; False if something is left when time or tries in a row are used up.
 
-        `pause(seconds)` sleeps between tries.
+        `deadline` is in `clock` seconds; `pause(seconds)` sleeps between tries.
         """
         self._aborted = False
         return all(self._send(source, deadline, pause, tries) for source in sources)
@@ -155,10 +155,11 @@ class Delivery:
     def _turn_to_the_next(self) -> None:
         self.targets.append(self.targets.pop(0))
 
-    # ---- a batch that Firehose refuses as a whole, for what is in it --------------------------------------------------
+    # ---- a batch that Firehose refuses as a whole, for what is in it
+    # --------------------------------------------------
 
     def _without_the_culprits(self, source: Source, batch: Sequence[Record], deadline: float) -> bool:
-        """Send the batch in halves, down to single records; those refused alone are given up. False if nothing was settled."""
+        """Send the batch in halves, down to single records; give up those refused alone. False if none was settled."""
         target = self.targets[0]
         guilty: dict[int, str] = {}
         taken: set[int] = set()
@@ -180,7 +181,7 @@ class Delivery:
                     else:
                         guilty[part[0]] = error.code
                 else:
-                    taken.update(index for index, code in zip(part, codes) if code is None)
+                    taken.update(index for index, code in zip(part, codes, strict=True) if code is None)
             elif self.error is not None:
                 guilty[0] = self.error.code
         if not taken and not target.proven and "InvalidArgumentException" in guilty.values():
@@ -194,6 +195,6 @@ class Delivery:
         data, lines = record
         source.note_given_up(record, code)
         self._report(
-            f"Firehose will never take a record of {len(data):,} bytes with {lines} lines ({code}): it is given up, and a "
-            "platform.logsDropped record says so where it is missing"
+            f"Firehose will never take a record of {len(data):,} bytes with {lines} lines ({code}): it is given up, "
+            "and a platform.logsDropped record says so where it is missing"
         )

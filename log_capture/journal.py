@@ -21,10 +21,12 @@ Layout
 
     commit slot   generation u64 | position u64 | seq u64 | acked u64 | context length u16 | crc u32 | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
-    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | data (length bytes)
-                  crc = crc32(data, seed), seed = position ^ time ^ thread ^ kind, so that what an earlier lap left behind never
-                  passes for new. `ended` is 1 if a newline follows the data: the newline that `print` writes by itself
-                  costs one byte's store. A length of 0xFFFFFFFF means: go on at the front of the ring.
+    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | data
+    (length bytes)
+                  crc = crc32(data, seed), seed = position ^ time ^ thread ^ kind, so that what an earlier lap left
+                  behind never passes for new. `ended` is 1 if a newline follows the data: the newline that `print`
+                  writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on at the front of the
+                  ring.
 
 Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
 committed the next entry starts at the front again, so a function that writes little touches few pages.
@@ -98,8 +100,8 @@ class Journal:
     """A ring over `buffer`. Any thread may append; one thread (the sender) reads and commits.
 
     `grow(bytes)` makes sure that that much of the ring is really there and says whether it is; `nudge()` is called
-    (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be read, and again only after
-    the next `read`.
+    (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be read, and again
+    only after the next `read`.
     """
 
     def __init__(
@@ -250,7 +252,7 @@ class Journal:
         return True
 
     def _write(self, kind: int, data: bytes, time_us: int, thread: int, reserve: int) -> bool:
-        """Put one entry into the ring, at the front again if it does not fit before the end; False if it does not fit."""
+        """Put one entry into the ring, at the front again if the end is too near; False if it does not fit."""
         length = len(data)
         size = _ENTRY_BYTES + length
         capacity = self._capacity

@@ -1,8 +1,8 @@
 """Where a journal lives: a private file in `/tmp`, which Lambda keeps when it restarts a crashed runtime.
 
 A living process holds an exclusive `flock` on its file, so a file that can be locked belongs to the dead. Files are
-made without following links, with mode 0600 and a random name, and are read back only if they are regular files of this user's
-that nobody else can open. Nothing is in them but the lines and their request ids.
+made without following links, with mode 0600 and a random name, and are read back only if they are regular files of
+this user's that nobody else can open. Nothing is in them but the lines and their request ids.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Chunks of the journal to lines; pure.
 
-A line is a plain tuple ``(time_us, type, stream, level, text, context)``: microseconds since the epoch; the envelope's ``type``;
-``"stdout"``, ``"stderr"``, ``"log"`` or None; the level if the frame names one; the text without its newline (for
-``platform.*`` and ``firetee.*`` the JSON text of the record); and a JSON fragment with the ids of the invocation.
+A line is a plain tuple ``(time_us, type, stream, level, text, context)``: microseconds since the epoch; the
+envelope's ``type``; ``"stdout"``, ``"stderr"``, ``"log"`` or None; the level if the frame names one; the text without
+its newline (for ``platform.*`` and ``firetee.*`` the JSON text of the record); and a JSON fragment with the ids of
+the invocation.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 class Unfinished:
     """The beginning of a line whose end has not come yet, and what was in force where it began.
 
-    `lines_before` counts the lines that the `feed` in which it began returns ahead of it; `seq` is for the caller to set.
+    `lines_before` counts the lines that the `feed` in which it began returns ahead of it; `seq` is for the caller to
+    set.
     """
 
     __slots__ = ("context", "lines_before", "parts", "position", "seq", "time_us")

@@ -1,4 +1,4 @@
-"""When to try again: backoff within a flush, and the circuit breaker between flushes; pure but for the random number."""
+"""When to try again: backoff within a flush, and the circuit breaker between flushes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Backoff: the first wait is at most this long, and each further one at most twice as long as the one before, up to the cap
-#: (choices: Firehose's throttling clears within tens of milliseconds, and an invocation has 2 s by default).
+#: Backoff: the first wait is at most this long, and each further one at most twice as long as the one before, up to
+#: the cap (choices: Firehose's throttling clears within tens of milliseconds, and an invocation has 2 s by default).
 FIRST_WAIT_S = 0.05
 LONGEST_WAIT_S = 1.0
 
@@ -24,8 +24,8 @@ def backoff(attempt: int, random: float) -> float:
 class Breaker:
     """Open after a flush that failed: until it closes again, no invocation waits.
 
-    Counts wall-clock time, so that after a freeze of minutes a probe is due at once. Used under the shipper's rules by one
-    thread at a time; `is_open` may be read from any.
+    Counts wall-clock time, so that after a freeze of minutes a probe is due at once. Used under the shipper's rules
+    by one thread at a time; `is_open` may be read from any.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:

@@ -3,10 +3,11 @@
 Guarantees
 ----------
 * One thread talks to Firehose; the function's threads only ever set a request and wait for a bounded time.
-* It sends while an invocation runs, in a flush, or in the final drain; never while nothing runs, because the environment may
-  be frozen then. `pause` returns only when no request is in flight any more.
-* It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout only while an invocation runs, for ever otherwise. There is no
-  wake-up per line: it looks once per linger, and is nudged when a lot waits.
+* It sends while an invocation runs, in a flush, or in the final drain; never while nothing runs, because the
+  environment may be frozen then. `pause` returns only when no request is in flight any more.
+* It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout only while
+  an invocation runs, for ever otherwise. There is no wake-up per line: it looks once per linger, and is nudged when a
+  lot waits.
 * What Firehose did not take stays in its journal. Only what was refused is sent again.
 
 """
@@ -24,12 +25,12 @@ from .retry import Breaker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from .delivery import Target
     from .source import Source
 
-#: How long an invocation waits for a probe of a Firehose that was down (a choice: a healthy one answers within tens of ms).
+#: How long an invocation waits for a probe of a Firehose that was down (a choice: a healthy one answers within tens
+#: of ms).
 PROBE_WAIT_S = 0.2
 #: How long a fork waits for the thread to end (a choice: it is asleep, or it is in a request that takes far longer).
 _HALT_S = 0.02
@@ -40,9 +41,9 @@ _ABORT_S = 0.1
 class Shipper:
     """Decides when `delivery` sends what the `sources` hold.
 
-    `linger_s` is how long a line waits while an invocation runs, `patience_s` how long such a background request may take.
-    `find_sources()` is called once, on the thread, and returns what dead processes left. `warm_up` says whether the clients
-    are made ready on the thread at once; if not, `prepare` does it when it is called.
+    `linger_s` is how long a line waits while an invocation runs, `patience_s` how long such a background request may
+    take. `find_sources()` is called once, on the thread, and returns what dead processes left. `warm_up` says whether
+    the clients are made ready on the thread at once; if not, `prepare` does it when it is called.
     """
 
     def __init__(
@@ -135,7 +136,11 @@ class Shipper:
 
     def taken(self) -> tuple[int, int]:
         """Lines and bytes that Firehose took so far."""
-        return self._taken_lines + sum(s.lines for s in self._sources), self._taken_bytes + sum(s.bytes for s in self._sources)
+        sources = self._sources
+        return (
+            self._taken_lines + sum(source.lines for source in sources),
+            self._taken_bytes + sum(source.bytes for source in sources),
+        )
 
     def resume(self, warn_at: float, send_until: float) -> None:
         """An invocation starts: from now on lines may be sent. Times are `monotonic` seconds, 0 for none."""
@@ -176,7 +181,7 @@ class Shipper:
         return answered and all(source.empty for source in self._sources)
 
     def pause(self, deadline: float) -> None:
-        """The invocation is over: on return no request is in flight, and none starts before the next `resume` or `flush`."""
+        """The invocation is over: on return no request is in flight; none starts before `resume` or `flush`."""
         self._running = False
         self._warn_at = 0.0
         if self._sending.locked():
@@ -191,7 +196,7 @@ class Shipper:
         self.nudge()  # so that it sleeps without a timeout
 
     def drain(self, seconds: float) -> bool:
-        """The process is about to end: send what is left within `seconds`, whatever the breaker says. True if all was taken."""
+        """The process is about to end: send what is left within `seconds`, breaker or not. True if all was taken."""
         if get_ident() == self.thread_id:
             return self._send(monotonic() + seconds)
         return self.empty or self._ask(monotonic() + seconds)
@@ -226,12 +231,12 @@ class Shipper:
             if warm_up:
                 self._delivery.warm_up()
             self._adopt()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what was to be made ready fails again, and is reported, when it is used
             self._failed(error)
         while not self._halting:
             try:
                 self._turn()
-            except Exception as error:  # the thread must live: the next flush tries again
+            except Exception as error:  # noqa: BLE001 - the thread must live: the next flush tries again
                 self._failed(error)
         self.thread_id, self.running_thread = 0, False
         self._halted.release()
@@ -239,9 +244,10 @@ class Shipper:
     def _turn(self) -> None:
         """Sleep until there is something to do, then do it."""
         self._sleep(self._until_next_look())
-        if self._called and self._watched is not None:
+        watched = self._watched
+        if self._called and watched is not None:
             self._called = False
-            self._watched()
+            watched()
         if self._requests:
             deadline, done = self._requests.pop(0)
             try:

@@ -70,11 +70,11 @@ class Source:
 
     def settle(self, done: Sequence[bool]) -> None:
         """Note which of the records of the newest `batch` are done with (taken, or given up), in its order."""
-        for (data, lines), is_done in zip(self._records, done):
+        for (data, lines), is_done in zip(self._records, done, strict=False):
             if is_done:
                 self.lines += lines
                 self.bytes += len(data)
-        left = [record for record, is_done in zip(self._records, done) if not is_done]
+        left = [record for record, is_done in zip(self._records, done, strict=False) if not is_done]
         self._records[: len(done)] = left
         if not self._records:
             self._finish()

@@ -123,7 +123,7 @@ class Tee:
         return self._stand_in(file, write, "", None)
 
     def message(self, write: Callable[[], Any], text: str) -> Any:
-        """Call `write()`, which writes `text` to a stream, and record it as one log message instead of the stream's lines."""
+        """Call `write()`, which writes `text` to a stream, and record that as one message instead of its lines."""
         thread = get_ident()
         self._muted.add(thread)
         try:

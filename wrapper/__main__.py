@@ -1,17 +1,24 @@
 """Runs `PROGRAM ...`, `-m MODULE ...` or `-c CODE ...`, the Lambda runtime, with log capture in front of it.
 
-Started by `bin/exec-wrapper` in place of the program. If anything goes wrong before the program runs, this process becomes
-the interpreter that would have run without us.
+Started by `bin/exec-wrapper` in place of the program. If anything goes wrong before the program runs, this process
+becomes the interpreter that would have run without us.
 """
+
+from __future__ import annotations
 
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PAYLOAD = os.path.dirname(HERE)
 
 
-def start():  # type: ignore[no-untyped-def]
+def start() -> tuple[Callable[[], object], Callable[[BaseException, str], int]]:
     """The lifecycle of a start, in order; returns the program to run, and how to show what it does not catch."""
     arguments = sys.argv[1:]
     if sys.path[:1] == [HERE]:
@@ -34,7 +41,7 @@ def start():  # type: ignore[no-untyped-def]
     return prepare(arguments, __file__), uncaught
 
 
-def run_bare(error: Exception) -> None:
+def run_bare(error: Exception) -> NoReturn:
     """Become the interpreter as it was called, without our script."""
     os.write(2, f"[firetee] cannot start ({type(error).__name__}: {error}): the function runs without it\n".encode())
     os.execv(sys.executable, [argument for argument in sys.orig_argv if argument != __file__])
@@ -42,11 +49,11 @@ def run_bare(error: Exception) -> None:
 
 try:
     program, uncaught = start()
-except Exception as error:
+except Exception as error:  # noqa: BLE001 - whatever it is, the function must run
     run_bare(error)
 try:
     program()  # from this line only: the one frame of ours below the program's
 except (SystemExit, KeyboardInterrupt):
     raise
-except BaseException as error:
+except BaseException as error:  # noqa: BLE001 - the program's own, shown as the interpreter shows it
     sys.exit(uncaught(error, __file__))

@@ -44,7 +44,7 @@ class Boot:
             return False
         if not self.config.streams:
             self.messages.warning(
-                "no delivery stream: set FIRETEE_STREAM to its name or ARN, or FIRETEE_DISABLED=true to silence this line; "
+                "no delivery stream: set FIRETEE_STREAM to its name or ARN, or FIRETEE_DISABLED=true to silence this; "
                 "the function runs without log capture"
             )
             return False
@@ -81,7 +81,7 @@ class Boot:
         self.lifecycle.safely(wrap_client, module, self.lifecycle, self._function_wrapper)
 
     def listen_for_the_end(self) -> None:
-        """Start the sender's thread, which hears of SIGTERM too; forked children get a thread and a journal of their own."""
+        """Start the sender's thread, which hears of SIGTERM too; forked children get one and a journal of their own."""
         self._watch = SigtermWatch(self._function_wrapper)
         self._start_sender()
         self.lifecycle.on_init_end = self._listen_in_worker
@@ -133,8 +133,8 @@ class Boot:
                 self._next_event = register(runtime_api)
             except (OSError, RegistrationError) as error:
                 self.messages.warning(
-                    f"not registered as an extension ({error}): what is written just before the environment shuts down may be "
-                    "lost with it"
+                    f"not registered as an extension ({error}): what is written just before the environment shuts "
+                    "down may be lost with it"
                 )
 
 

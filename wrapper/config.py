@@ -1,7 +1,7 @@
 """The settings: one frozen `Config`, read once from the environment.
 
-Each row of `SETTINGS` is one variable: how it is read, and what it means when it is absent or wrong. A wrong value is never
-fatal: the default is used and `Config.problems` has a line that says so.
+Each row of `SETTINGS` is one variable: how it is read, and what it means when it is absent or wrong. A wrong value is
+never fatal: the default is used and `Config.problems` has a line that says so.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Registration as an internal extension: what earns the process a SIGTERM, and time, before it is killed.
 
-Extensions API, https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html. Internal extensions are refused
-SHUTDOWN, so nothing is subscribed to. Every registered extension must ask for its next event once, or init never ends; without
-subscriptions no answer ever comes, so the request is sent and its connection kept, and no thread waits for it.
+Extensions API, https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html. Internal extensions are
+refused SHUTDOWN, so nothing is subscribed to. Every registered extension must ask for its next event once, or init
+never ends; without subscriptions no answer ever comes, so the request is sent and its connection kept, and no thread
+waits for it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ def register(runtime_api: str) -> _socket.socket:
         connection.settimeout(_TIMEOUT_S)
         connection.sendall(
             (
-                f"POST /2020-01-01/extension/register HTTP/1.1\r\nHost: {runtime_api}\r\nLambda-Extension-Name: {NAME}\r\n"
+                f"POST /2020-01-01/extension/register HTTP/1.1\r\nHost: {runtime_api}\r\n"
+                f"Lambda-Extension-Name: {NAME}\r\n"
                 'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"events":[]}'
             ).encode()
         )

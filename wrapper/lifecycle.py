@@ -1,12 +1,11 @@
-"""What happens when: init, invocations, errors, SIGTERM, exit, fork, snapshot; and what each means for the captured lines.
+"""What happens when: init, invocations, errors, SIGTERM, exit, snapshot; and what each means for the lines.
 
-The methods called `around_*` wrap the runtime client's (`hooks.py`). In each, our part runs under `safely`: whatever goes
-wrong in it, the client's own method is called exactly once, and its result and its exceptions are passed on.
+The methods called `around_*` wrap the runtime client's (`hooks.py`). In each, our part runs under `safely`: whatever
+goes wrong in it, the client's own method is called exactly once, and its result and its exceptions are passed on.
 """
 
 from __future__ import annotations
 
-import os
 from time import monotonic, time
 
 from log_capture.guard import is_ours
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
 _MARGIN_S = 0.2
 #: An invocation that gets this close to its deadline explains itself, or a tenth of its time if it is short.
 _WARNING_S = 0.25
-#: How long the final drain may take: Lambda gives a runtime with an internal extension 500 ms (Lambda guide, "Shutdown phase").
+#: How long the final drain may take: Lambda gives a runtime with an internal extension 500 ms (Lambda guide,
+#: "Shutdown phase").
 _DRAIN_S = 0.4
 #: How long an exit that Lambda does not limit may take (`sys.exit`, the end of a child process).
 _PREPARE_S = 10.0
@@ -81,7 +81,7 @@ class Lifecycle:
         return wrapped(*args, **kwargs)
 
     def around_restore(self, wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-        """`restore_next` (SnapStart): called, the snapshot is about to be taken; returning, a copy of it was restored."""
+        """`restore_next` (SnapStart): called, the snapshot comes next; returning, a copy of it was restored."""
         self.safely(self._before_snapshot)
         result = wrapped(*args, **kwargs)
         self.safely(self._after_restore)
@@ -170,8 +170,9 @@ class Lifecycle:
     def _handler_returned(self, args: Any, kwargs: Any) -> None:
         result = args[1] if len(args) > 1 else kwargs.get("result_data")
         if self._events is not None and isinstance(result, (str, bytes)):
-            plain = isinstance(result, bytes) or result.isascii()
-            self._events.answered(len(result) if plain else len(result.encode("utf-8", "surrogatepass")))
+            if isinstance(result, str) and not result.isascii():
+                result = result.encode("utf-8", "surrogatepass")
+            self._events.answered(len(result))
 
     def _handler_failed(self, args: Any, kwargs: Any) -> None:
         if self._events is not None:
@@ -226,7 +227,8 @@ class Lifecycle:
             left = self._deadline - monotonic()
             self._capture.event(*self._events.timeout_warning(left, every_stack(self._capture.shipper.thread_id)))
 
-    # ---- the end -----------------------------------------------------------------------------------------------------
+    # ---- the end
+    # -----------------------------------------------------------------------------------------------------
 
     def terminate(self) -> None:
         """SIGTERM, on the sender's thread: the last chance to send."""
@@ -248,7 +250,8 @@ class Lifecycle:
             self._capture.shipper.flush(monotonic() + self._timeout_s)
         self._capture.close()
 
-    # ---- snapshots and forks ------------------------------------------------------------------------------------------
+    # ---- snapshots and forks
+    # ------------------------------------------------------------------------------------------
 
     def _before_snapshot(self) -> None:
         self._init_over()

@@ -58,7 +58,7 @@ def uncaught(error: BaseException, boot: str) -> int:
 
 def _begin(argv: list[str], path: str, *, even_if_safe: bool = False) -> None:
     sys.argv[:] = argv
-    if even_if_safe or not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated:
+    if even_if_safe or (not getattr(sys.flags, "safe_path", False) and not sys.flags.isolated):
         sys.path.insert(0, path)
 
 

@@ -1,11 +1,13 @@
 """SIGTERM: the last chance to send, and then the end that would have come without us.
 
-The function must not notice: `signal.getsignal` still says SIG_DFL, a handler of its own still runs where Python would run
-it, `signal.set_wakeup_fd` stays its own, and the process dies of the signal. And the news must arrive while the main thread
-is blocked in C, as it is on Python 3.10 and 3.11 between invocations, where no handler written in Python ever runs.
+The function must not notice: `signal.getsignal` still says SIG_DFL, a handler of its own still runs where Python
+would run it, `signal.set_wakeup_fd` stays its own, and the process dies of the signal. And the news must arrive while
+the main thread is blocked in C, as it is on Python 3.10 and 3.11 between invocations, where no handler written in
+Python ever runs.
 
-`faulthandler.register` does just that: its handler is written in C, and what it does, dumping a stack to a file descriptor, is our
-news on a pipe. It is not among Python's own handlers, and `unregister` gives the signal back from any thread.
+`faulthandler.register` does just that: its handler is written in C, and what it does, dumping a stack to a file
+descriptor, is our news on a pipe. It is not among Python's own handlers, and `unregister` gives the signal back from
+any thread.
 """
 
 from __future__ import annotations
@@ -62,8 +64,8 @@ class SigtermWatch:
     def listen(self) -> None:
         """Stand in front of whatever SIGTERM does now. Any thread."""
         self._pid = os.getpid()
-        # What is registered is put in front of what is there. Nothing is to be called after us where that is the default
-        # (death) or nothing; a handler of the function's is.
+        # What is registered is put in front of what is there. Nothing is to be called after us where that is the
+        # default (death) or nothing; a handler of the function's is.
         handler = _signal.getsignal(_SIGTERM)
         if handler != _signal.SIG_IGN:
             faulthandler.register(_SIGTERM, file=self._write, all_threads=False, chain=callable(handler))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 #: A deep recursion would fill the record; the innermost frames are the ones that tell (a choice).
 _FRAMES = 60
@@ -11,6 +10,8 @@ _FRAMES = 60
 
 def every_stack(but: int) -> list[dict[str, object]]:
     """`{"thread": name or id, "stack": text}` of each thread, the main one first, without thread `but`. Any thread."""
+    import traceback  # the runtime client has imported it long ago
+
     threads = sys.modules.get("threading")
     names = {thread.ident: thread.name for thread in threads.enumerate()} if threads is not None else {}
     frames = sorted(sys._current_frames().items(), key=lambda item: names.get(item[0]) != "MainThread")

@@ -1,6 +1,7 @@
 """What the platform would report of this process, measured from inside; the shapes are in `events.py`.
 
-The runtime's own thread calls it, the sender's thread at a timeout. What only the platform knows (billed duration) is left out.
+The runtime's own thread calls it, the sender's thread at a timeout. What only the platform knows (billed duration) is
+left out.
 """
 
 from __future__ import annotations
