@@ -88,9 +88,12 @@ def unpack(layer: Path, target: Path) -> None:
 
 def _sources() -> Iterator[tuple[str, bytes]]:
     """Our own files, by their name in the zip."""
-    yield EXECUTABLE, (fetch.ROOT / EXECUTABLE).read_bytes()
+    root = fetch.ROOT
+    if not (root / EXECUTABLE).is_file():
+        root = Path(__file__).parent / "payload"  # the installed command line carries them
+    yield EXECUTABLE, (root / EXECUTABLE).read_bytes()
     for package in PACKAGES:
-        folder = fetch.ROOT / package
+        folder = root / package
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".py", *DATA_SUFFIXES):
                 yield f"firetee/{package}/{path.relative_to(folder)}", path.read_bytes()

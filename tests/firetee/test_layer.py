@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import marshal
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -107,3 +108,31 @@ def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path, monkeypa
     with pytest.raises(subprocess.CalledProcessError):
         layer.build(tmp_path / "layer.zip", [Path(sys.executable)])
     assert not (tmp_path / "layer.zip").exists()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command line as pip installs it, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("installed")
+    source = tmp_path_factory.mktemp("source") / "tree"
+    leave = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "tests")
+    shutil.copytree(fetch.ROOT, source, ignore=leave)
+    fetch.pip("install", "--no-build-isolation", "--no-deps", f"--target={folder}", str(source))
+    return folder
+
+
+def test_the_installed_command_line_builds_the_same_layer(installed: Path, built: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "firetee").symlink_to(fetch.cache_dir())
+    env = {**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "firetee", "layer", "build", "--out", "layer.zip"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "layer.zip").read_bytes() == built.read_bytes()
+
+
+def test_every_package_of_the_command_line_is_installed(installed: Path) -> None:
+    def packages(root: Path) -> set[str]:
+        return {str(path.parent.relative_to(root)) for path in (root / "firetee").rglob("*.py")}
+
+    assert packages(fetch.ROOT) <= packages(installed)
