@@ -67,6 +67,7 @@ class Capture:
         )
         blocking = config.overflow == "block"
         self.tee = Tee(proxy, self._append_or_wait if blocking else self.journal.append, failed)
+        self._said_dropped = False
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
         self._targets = make_targets(
             config.streams, environ=environ, requested=config.client, role_arn=config.role_arn, report=report
@@ -113,6 +114,12 @@ class Capture:
         """The invocation is over: a line without an end is sent as it is."""
         if not self.journal.empty:
             self.journal.append(CUT, b"")
+        if self.journal.dropped_lines and not self._said_dropped:
+            self._said_dropped = True
+            self._report(
+                f"the journal of {self._config.buffer_bytes:,} bytes is full and lines are dropped; platform.logsDropped "
+                "records count them: raise FIRETEE_BUFFER_BYTES, or set FIRETEE_OVERFLOW=block to wait for room"
+            )
 
     # ---- another process -------------------------------------------------------------------------------------------
 

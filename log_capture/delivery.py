@@ -96,6 +96,8 @@ class Delivery:
         failed = 0
         untried = len(self.targets) - 1
         while batch := source.batch():
+            if self._aborted:
+                return False
             try:
                 target = self.targets[0]
                 codes = self._call(target, batch, deadline, untried)
@@ -124,8 +126,6 @@ class Delivery:
                 continue
             self.retries += 1
             pause(wait)
-            if self._aborted:
-                return False
         return True
 
     def _call(self, target: Target, batch: Sequence[Record], deadline: float, untried: int) -> list[str | None]:

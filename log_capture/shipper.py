@@ -261,8 +261,9 @@ class Shipper:
             now = monotonic()
             if self._warn_at and now >= self._warn_at:
                 self._warn_at = self._look_at = 0.0
-                if self.on_deadline is not None:
-                    self.on_deadline()
+                warn = self.on_deadline
+                if warn is not None:
+                    warn()
             if now >= self._look_at:
                 self._look_at = now + self._linger_s
                 self._look()
