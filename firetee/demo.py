@@ -134,7 +134,7 @@ def main(minor: str | None, ric: str, as_json: bool) -> None:
                     if not as_json:
                         console.print(table(example, done), "")
                 objects = len(firehose.objects())
-    except (fetch.FetchError, LookupError) as error:
+    except (fetch.FetchError, layer.LayerError, LookupError) as error:
         raise click.ClickException(str(error)) from error
     wrong = [f"{example.file}.py: {failure}" for example, done in runs for failure in failures(example, done)]
     if as_json:

@@ -60,10 +60,14 @@ for source, shown, compiled in json.load(sys.stdin):
 """
 
 
+class LayerError(Exception):
+    """The layer cannot be built; the message says which source is wrong, and how."""
+
+
 def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
     """Write the layer's zip to `out` and return it. `pythons`: interpreters to compile for, by default all found.
 
-    Raises `FetchError` if wrapt's wheels cannot be had, `CalledProcessError` if a module does not compile.
+    Raises `FetchError` if wrapt's wheels cannot be had, `LayerError` if a module does not compile.
     """
     files = dict(_sources())
     interpreters = [p.path for p in runtimes.installed()] if pythons is None else list(pythons)
@@ -121,10 +125,12 @@ def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]
 
 def _output(interpreter: Path, program: str, stdin: str = "") -> str:
     """What a program prints, run without the user's settings and with a fixed order of sets."""
-    return subprocess.run(
-        [interpreter, "-S", "-c", program],
-        input=stdin, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+    command = [str(interpreter), "-S", "-c", program]
+    env = {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, input=stdin, env=env, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LayerError(f"{interpreter} fails:\n{done.stderr.strip()}")
+    return done.stdout.strip()
 
 
 def _wrapt() -> dict[str, bytes]:

@@ -208,7 +208,7 @@ def command(
                     raise SystemExit(1 if done.missing else 0)
                 while _state(function.task_root) == before:
                     time.sleep(WATCH_S)
-    except (FetchError, LookupError) as error:
+    except (FetchError, layer.LayerError, LookupError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         raise SystemExit(0) from None

@@ -36,7 +36,7 @@ def build(out: Path, pythons: tuple[Path, ...], as_json: bool) -> None:
     chosen = pythons or tuple(python.path for python in runtimes.installed())
     try:
         layer.build(out, chosen)
-    except FetchError as error:
+    except (FetchError, layer.LayerError) as error:
         raise click.ClickException(str(error)) from error
     content = out.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
@@ -64,7 +64,7 @@ def unpack(directory: Path, zip_path: Path | None, as_json: bool) -> None:
         try:
             layer.build(zip_path)
             layer.unpack(zip_path, directory)
-        except FetchError as error:
+        except (FetchError, layer.LayerError) as error:
             raise click.ClickException(str(error)) from error
         finally:
             zip_path.unlink(missing_ok=True)
