@@ -117,8 +117,8 @@ class Capture:
         if self.journal.dropped_lines and not self._said_dropped:
             self._said_dropped = True
             self._report(
-                f"the journal of {self._config.buffer_bytes:,} bytes is full and lines are dropped; platform.logsDropped "
-                "records count them: raise FIRETEE_BUFFER_BYTES, or set FIRETEE_OVERFLOW=block to wait for room"
+                f"the journal of {self._config.buffer_bytes:,} bytes is full and lines are dropped; "
+                "platform.logsDropped records count them: raise FIRETEE_BUFFER_BYTES, or set FIRETEE_OVERFLOW=block to wait for room"
             )
 
     # ---- another process -------------------------------------------------------------------------------------------

@@ -321,11 +321,12 @@ class Shipper:
         if self.may_leave_more:
             self._adopt()
         sent = self._delivery.send(self._sources, deadline, self._sleep_between_tries, tries=tries)
-        for source in [source for source in self._sources if source.discard is not None and source.empty]:
-            self._sources.remove(source)
-            self._taken_lines += source.lines
-            self._taken_bytes += source.bytes
-            source.discard()
+        for source in list(self._sources):
+            if source.discard is not None and source.empty:
+                self._sources.remove(source)
+                self._taken_lines += source.lines
+                self._taken_bytes += source.bytes
+                source.discard()
         return sent
 
     def _adopt(self) -> None:
