@@ -45,9 +45,10 @@ MAX_INSTRUCTIONS = 1000
 #: States kept by one machine; when there are more they are all made anew as needed. A choice that bounds memory.
 _MAX_STATES = 2000
 
-#: Instructions that making states may cost in all, beside one for each character ever read. A choice: about a
+#: Instructions that making states may cost in all, beside a few for each character ever read. A choice: about a
 #: second. Ordinary patterns need some thousands; only a pattern whose states never repeat comes near it.
 _MAX_WORK = 1_000_000
+_WORK_PER_CHARACTER = 4
 
 #: What only `re` can do.
 _NAMES = {
@@ -250,7 +251,7 @@ class _Machine:
 
     def refill(self, size: int) -> None:
         """Allow for work in proportion to this many characters."""
-        self._work_left = min(max(self._work_left, 0) + size, _MAX_WORK)
+        self._work_left = min(max(self._work_left, 0) + _WORK_PER_CHARACTER * size, _MAX_WORK)
 
     def accepted(self, symbols: Sequence[str], size: int) -> Iterable[int]:
         """Backward only: the boundaries where a match begins, from the last to the first."""

@@ -1,0 +1,96 @@
+"""Microseconds per line of render, pack and filters, beside `json.dumps`. Run: python -m benchmarks.micro_render"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+
+from log_capture.filters import Filters
+from log_capture.pack import Packer, billed
+from log_capture.render import Renderer, context_fragment
+
+Line = tuple[int, str, "str | None", "str | None", str, str]
+
+LINES = 2_000
+ROUNDS = 40
+CONTEXT = {
+    "requestId": "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa",
+    "traceId": "Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1",
+}
+PLAIN = ("2026-11-23 order 17 accepted for customer 4711 after 23 ms, " * 4)[:200]
+TEXTS = {
+    "plain, 200 bytes": PLAIN,
+    "with quotes, 200 bytes": PLAIN[:-3] + '"x"',
+    "not ASCII, 200 bytes": "ü" * 100,
+    "JSON object, 200 bytes": '{"level":"INFO","message":"order accepted","n":17,"ms":2.5,"pad":"' + "x" * 132 + '"}',
+}
+
+
+def lines(text: str) -> list[Line]:
+    context = context_fragment(CONTEXT["requestId"], CONTEXT["traceId"], None, False)
+    return [
+        (1_795_441_832_000_000 + 300 * number, "function", "stdout", None, text, context) for number in range(LINES)
+    ]
+
+
+def renderer(filters: Filters | None = None) -> Renderer:
+    return Renderer(format="json", function="orders", version="$LATEST", environment="9f86d081884c", filters=filters)
+
+
+def render(using: Renderer, given: list[Line]) -> list[bytes]:
+    out: list[bytes] = []
+    using.render_many(given, 0, out)
+    return out
+
+
+def with_json_dumps(text: str) -> list[bytes]:
+    """The same envelope the obvious way."""
+    out: list[bytes] = []
+    for time_us, kind, stream, _, record, _ in lines(text):
+        second, micros = divmod(time_us, 1_000_000)
+        envelope = {
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{micros:06d}Z",
+            "type": kind,
+            "record": record,
+            "stream": stream,
+            **CONTEXT,
+            "function": "orders",
+            "version": "$LATEST",
+            "environment": "9f86d081884c",
+            "seq": len(out),
+        }
+        out.append((json.dumps(envelope, ensure_ascii=False, separators=(",", ":")) + "\n").encode())
+    return out
+
+
+def show(name: str, step: Callable[[], object]) -> None:
+    best = float("inf")
+    for _ in range(ROUNDS):
+        before = time.perf_counter()
+        step()
+        best = min(best, time.perf_counter() - before)
+    print(f"{name:45} {best / LINES * 1e6:6.2f} us a line")
+
+
+def main() -> None:
+    for name, text in TEXTS.items():
+        given = lines(text)
+        show(f"render: {name}", partial(render, renderer(), given))
+    show("json.dumps: plain, 200 bytes", partial(with_json_dumps, PLAIN))
+    rendered = render(renderer(), lines(PLAIN))
+    for compression in ("none", "gzip"):
+        packer = Packer(compression=compression)
+        show(f"pack: {compression}", partial(packer.pack, rendered))
+        ratio = sum(billed(len(data)) for data, _ in packer.pack(rendered)) / sum(map(len, rendered))
+        print(f"    billed bytes / bytes: {ratio:.3f}")
+    given = lines(PLAIN)
+    for redact in (r"password=\S+", r"[\w.+-]+@[\w-]+\.[\w.]+", r"(?:4[0-9]{3}|5[0-9]{3})+x"):
+        filters, _ = Filters.compile(min_level=None, include=None, exclude=None, redact=redact)
+        using = renderer(filters)
+        show(f"render, redacting {redact}", partial(render, using, given))
+
+
+if __name__ == "__main__":
+    main()

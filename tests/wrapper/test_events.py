@@ -1,0 +1,166 @@
+"""Platform events say what the Telemetry API's schema 2022-12-13 says, and nothing that is not known."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from wrapper import events
+
+TRACE = "Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1"
+TRACING = {"type": "X-Amzn-Trace-Id", "value": TRACE}
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "record"),
+    [
+        (
+            events.init_start(
+                initialization_type="on-demand",
+                runtime_version="python:3.12.v38",
+                runtime_version_arn="arn:aws:lambda:eu-west-1::runtime:7b1e",
+                function_name="orders",
+                function_version="$LATEST",
+                instance_id="2026/11/23/orders[$LATEST]9f86",
+                instance_max_memory_bytes=134217728,
+            ),
+            "platform.initStart",
+            {
+                "initializationType": "on-demand",
+                "phase": "init",
+                "runtimeVersion": "python:3.12.v38",
+                "runtimeVersionArn": "arn:aws:lambda:eu-west-1::runtime:7b1e",
+                "functionName": "orders",
+                "functionVersion": "$LATEST",
+                "instanceId": "2026/11/23/orders[$LATEST]9f86",
+                "instanceMaxMemory": 134217728,
+            },
+        ),
+        (
+            events.init_runtime_done(initialization_type="snap-start", status="success"),
+            "platform.initRuntimeDone",
+            {"initializationType": "snap-start", "phase": "init", "status": "success"},
+        ),
+        (
+            events.init_runtime_done(
+                initialization_type="on-demand", phase="invoke", status="error", error_type="Runtime.ImportModuleError"
+            ),
+            "platform.initRuntimeDone",
+            {
+                "initializationType": "on-demand",
+                "phase": "invoke",
+                "status": "error",
+                "errorType": "Runtime.ImportModuleError",
+            },
+        ),
+        (
+            events.start("r-1", version="$LATEST", trace_id=TRACE, tenant_id="blue"),
+            "platform.start",
+            {"requestId": "r-1", "version": "$LATEST", "tracing": TRACING, "tenantId": "blue"},
+        ),
+        (
+            events.runtime_done("r-1", status="success", duration_ms=140, produced_bytes=16, trace_id=TRACE),
+            "platform.runtimeDone",
+            {
+                "requestId": "r-1",
+                "status": "success",
+                "metrics": {"durationMs": 140.0, "producedBytes": 16},
+                "tracing": TRACING,
+            },
+        ),
+        (
+            events.runtime_done(
+                "r-1", status="failure", duration_ms=0.12345, produced_bytes=0, error_type="ValueError"
+            ),
+            "platform.runtimeDone",
+            {
+                "requestId": "r-1",
+                "status": "failure",
+                "errorType": "ValueError",
+                "metrics": {"durationMs": 0.123, "producedBytes": 0},
+            },
+        ),
+        (
+            events.report(
+                "r-1",
+                status="success",
+                duration_ms=693.92,
+                memory_size_mb=128,
+                max_memory_used_mb=84,
+                init_duration_ms=397.6809,
+                firetee=events.did(lines=10, size=2_345, calls=1, retries=0, waited_ms=7.12345),
+            ),
+            "platform.report",
+            {
+                "requestId": "r-1",
+                "status": "success",
+                "metrics": {
+                    "durationMs": 693.92,
+                    "memorySizeMB": 128,
+                    "maxMemoryUsedMB": 84,
+                    "initDurationMs": 397.681,
+                },
+                "firetee": {"lines": 10, "bytes": 2_345, "calls": 1, "retries": 0, "waitedMs": 7.123},
+            },
+        ),
+        (
+            events.restore_start(runtime_version="python:3.12.v38", function_name="orders", function_version="3"),
+            "platform.restoreStart",
+            {"runtimeVersion": "python:3.12.v38", "functionName": "orders", "functionVersion": "3"},
+        ),
+        (events.restore_runtime_done(status="success"), "platform.restoreRuntimeDone", {"status": "success"}),
+        (
+            events.restore_runtime_done(status="error", error_type="Runtime.AfterRestoreError"),
+            "platform.restoreRuntimeDone",
+            {"status": "error", "errorType": "Runtime.AfterRestoreError"},
+        ),
+        (
+            events.logs_dropped(reason="the journal was full", records=123, size=12_345),
+            "platform.logsDropped",
+            {"reason": "the journal was full", "droppedRecords": 123, "droppedBytes": 12_345},
+        ),
+        (
+            events.timeout_warning(
+                "r-1", remaining_ms=249.8, stacks=[{"thread": "MainThread", "stack": 'File "ü.py"'}]
+            ),
+            "firetee.timeoutWarning",
+            {
+                "requestId": "r-1",
+                "remainingMs": 249.8,
+                "stacks": [{"thread": "MainThread", "stack": 'File "ü.py"'}],
+            },
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_event_has_its_type_and_exactly_the_known_fields(
+    event: tuple[str, str], kind: str, record: dict[str, Any]
+) -> None:
+    assert event[0] == kind
+    assert json.loads(event[1]) == record
+
+
+@pytest.mark.parametrize(
+    ("event", "record"),
+    [
+        (events.start("r"), {"requestId": "r"}),
+        (events.runtime_done("r", status="timeout"), {"requestId": "r", "status": "timeout"}),
+        (events.report("r", status="timeout", firetee=events.did()), {"requestId": "r", "status": "timeout"}),
+        (events.restore_start(), {}),
+    ],
+)
+def test_what_is_not_known_is_absent_and_never_null(event: tuple[str, str], record: dict[str, Any]) -> None:
+    assert json.loads(event[1]) == record
+
+
+def test_durations_are_floats_as_the_platform_s_are() -> None:
+    assert events.runtime_done("r", status="success", duration_ms=7)[1].endswith('"metrics":{"durationMs":7.0}}')
+
+
+def test_a_record_is_one_line_of_ascii_whatever_is_in_a_stack() -> None:
+    _, record = events.timeout_warning("r", remaining_ms=1, stacks=[{"thread": "\ud800", "stack": "a\nü\u2028"}])
+    assert record.isascii()
+    assert record.isprintable()
+    assert json.loads(record)["stacks"] == [{"thread": "\ud800", "stack": "a\nü\u2028"}]
