@@ -1,6 +1,7 @@
 """What PutRecordBatch takes and answers, and everything that can go wrong with it. Pure but for `Client`, the seam.
 
-Wire format: https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html ("the API reference" below).
+Wire format ("the API reference" below):
+https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 #: "Each PutRecordBatch request supports up to 500 records" (API reference).
 MAX_BATCH_RECORDS = 500
 
-#: "up to a limit of 4 MB for the entire request" (API reference), 4 MiB in the quotas page, before base64 as far as evidence
-#: goes. A choice a little below, so that no reading of the sentence can be violated.
+#: "up to a limit of 4 MB for the entire request" (API reference), 4 MiB in the quotas page, before base64 as far as
+#: evidence goes. A choice a little below, so that no reading of the sentence can be violated.
 MAX_BATCH_BYTES = 4_000_000
 
 #: "The maximum size of a record sent to Amazon Data Firehose, before base64-encoding, is 1,000 KiB" (quotas page).
@@ -35,12 +36,13 @@ CONNECT = "connect"  # no connection could be made (name, network, TLS): nothing
 REFUSED = "refused"  # for good, until someone grants, creates or changes something
 INVALID = "invalid"  # this batch can never be taken; another one can
 
-#: What AWS says -> the kind. From the API reference ("Errors"), "Common Errors" of the same, and the codes that AWS SDKs
-#: treat as throttling and as a wrong clock (botocore/retries/standard.py, botocore/data/_retry.json).
+#: What AWS says -> the kind. From the API reference ("Errors"), "Common Errors" of the same, and the codes that AWS
+#: SDKs treat as throttling (botocore/retries/standard.py). Firehose's 503 "ServiceUnavailableException" is throttling:
+#: "If you continue to see the exception, throughput limits for the Firehose stream may have been exceeded".
 _KINDS = {
     **dict.fromkeys(
         (
-            "ServiceUnavailableException",  # "If you continue to see the exception, throughput limits ... may have been exceeded"
+            "ServiceUnavailableException",
             "ServiceUnavailable",
             "Throttling",
             "ThrottlingException",
@@ -56,7 +58,9 @@ _KINDS = {
         ),
         THROTTLED,
     ),
-    **dict.fromkeys(("InternalFailure", "InternalServerError", "InternalServiceError", "InternalServiceException"), SERVER),
+    **dict.fromkeys(
+        ("InternalFailure", "InternalServerError", "InternalServiceError", "InternalServiceException"), SERVER
+    ),
     **dict.fromkeys(
         (
             "InvalidArgumentException",
@@ -73,7 +77,7 @@ _KINDS = {
 _GRANT = "grant the function's role firehose:PutRecordBatch on the stream {stream}{place}"
 _CREATE = "create the delivery stream {stream}{place}, or name one that exists in FIRETEE_STREAM"
 _RENEW = "renew the function's credentials (AWS_SESSION_TOKEN and its two companions)"
-_KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, and that AWS_REGION is the stream's region"
+_KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, the clock, and that the region is right"
 _KMS = "make the KMS key of the stream {stream}{place} usable, or choose another key for it"
 
 _REMEDIES = {
@@ -122,8 +126,8 @@ class PutError(Exception):
     """A whole PutRecordBatch failed.
 
     `kind` is one of the constants above, `code` AWS's code or the name of the `errno`. `message` says in a clause what
-    happened, `remedy` in another what to grant, create or change; both without a full stop. `ambiguous`: Firehose may have
-    taken the records all the same, so sending them again may repeat them.
+    happened, `remedy` in another what to grant, create or change; both without a full stop. `ambiguous`: Firehose may
+    have taken the records all the same, so sending them again may repeat them.
     """
 
     def __init__(self, kind: str, code: str, message: str, remedy: str, *, ambiguous: bool = False) -> None:
@@ -141,7 +145,7 @@ class PutError(Exception):
     def of_code(
         cls, code: str, detail: str, stream: str, region: str = "", *, status: int = 400, ambiguous: bool = False
     ) -> PutError:
-        """From AWS's code, its own words and the HTTP status (0: there was no answer). A code unknown here counts by status."""
+        """From AWS's code, its own words and the HTTP status; a code unknown here counts by status."""
         kind = _KINDS.get(code)
         if kind is None:
             kind = THROTTLED if status == 429 else INVALID if status == 413 else SERVER if status >= 500 else REFUSED
@@ -165,7 +169,7 @@ class PutError(Exception):
             STALE: "found the kept connection dead to",
             SERVER: "got a useless answer from",
         }[kind]
-        remedy = _BY_KIND[SERVER] if kind == SERVER else (_TRUST if code.startswith("TLS") else _ROUTE).format(host=host)
+        remedy = (_BY_KIND[SERVER] if kind == SERVER else _TRUST if code == "TLS" else _ROUTE).format(host=host)
         said = f"{code}: {one_line(detail)}" if detail else code
         return cls(kind, code, f"{what} {host} ({said})", remedy, ambiguous=ambiguous)
 
@@ -188,8 +192,9 @@ class Client:
     def put(self, stream: str, records: Sequence[bytes], deadline: float) -> list[str | None]:
         """Send 1 to 500 records, none empty; per record None if it was taken, else its error code, in the same order.
 
-        `stream` is a name or an ARN. Raises `PutError`. Returns or raises by `deadline` (`time.monotonic()` seconds), give or
-        take a few milliseconds, whatever the network does; only resolving a name is up to the C library's own time-outs.
+        `stream` is a name or an ARN. Raises `PutError`. Returns or raises by `deadline` (`time.monotonic()` seconds),
+        give or take a few milliseconds, whatever the network does; only resolving a name is up to the C library's own
+        time-outs.
         """
         raise NotImplementedError
 
@@ -212,8 +217,8 @@ class Client:
 def stream_name(stream: str) -> str:
     """The name in a name or an ARN: what `DeliveryStreamName` takes.
 
-    PutRecordBatch has no other way to address a stream, so an ARN's account cannot be sent: another account's stream needs
-    `FIRETEE_ROLE_ARN`.
+    PutRecordBatch has no other way to address a stream, so an ARN's account cannot be sent: another account's stream
+    needs `FIRETEE_ROLE_ARN`.
     """
     return stream.rpartition("/")[2] if stream.startswith("arn:") else stream
 
@@ -243,13 +248,18 @@ def decode_answer(status: int, body: bytes, count: int, *, stream: str = "", reg
     if not 200 <= status < 300:
         code, detail = _error(answer)
         if not code and status not in (413, 429, 503):  # not from Firehose itself: a proxy, a load balancer
-            raise PutError.of_code(f"HTTP{status}", _shown(body), stream, region, status=status, ambiguous=status >= 500)
+            unclear = status >= 500
+            raise PutError.of_code(f"HTTP{status}", _shown(body), stream, region, status=status, ambiguous=unclear)
         raise PutError.of_code(code or f"HTTP{status}", detail, stream, region, status=_status(status))
-    codes = _codes(answer)
+    codes = codes_of(answer)
     if codes is None or len(codes) != count:
-        what = "no JSON answer" if answer is None else f"an answer that is not about {count} records"
-        raise PutError.of_code("BadAnswer", f"{what}: {_shown(body)}", stream, region, status=502, ambiguous=True)
+        raise useless(f"an answer that is not about {count} records: {_shown(body)}", stream, region)
     return codes
+
+
+def useless(what: str, stream: str, region: str) -> PutError:
+    """For an answer that leaves unclear what was taken."""
+    return PutError.of_code("BadAnswer", what, stream, region, status=502, ambiguous=True)
 
 
 def _status(status: int) -> int:
@@ -266,8 +276,8 @@ def _error(answer: object) -> tuple[str, str]:
     return str(code).rpartition("#")[2].partition(":")[0], str(detail)
 
 
-def _codes(answer: object) -> list[str | None] | None:
-    """The error codes in a good answer; None if it is none."""
+def codes_of(answer: object) -> list[str | None] | None:
+    """The error codes in a good answer, parsed; None if it is none."""
     entries = answer.get("RequestResponses") if isinstance(answer, dict) else None
     if not isinstance(entries, list):
         return None
