@@ -162,6 +162,7 @@ class Emulator:
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._kept: dict[str, bytes] = {}
+        self._ended: list[Run] | None = None
 
     # -- life
 
@@ -233,7 +234,12 @@ class Emulator:
 
     @property
     def runs(self) -> list[Run]:
-        """The runtime processes so far, in order. One that left no exit code was killed with its whole group."""
+        """The runtime processes so far, in order. One that left no exit code was killed with its whole group.
+
+        One that the end of the block had to kill counts as running: that says nothing about the function.
+        """
+        if self._ended is not None:
+            return self._ended
         exits = dict(line.split() for line in self._read("exits").decode().splitlines())
         runs = []
         for line in self._read("runs").decode().splitlines():
@@ -359,7 +365,8 @@ class Emulator:
         """Kill what still runs, keep what was observed, remove the folder if it is ours."""
         if self._process is not None:
             # The runtime first: one that loses the emulator complains about it on its stdout.
-            for run in self.runs:
+            self._ended = self.runs
+            for run in self._ended:
                 if run.exit_code is None:
                     _kill_group(run.group)
             self._process.kill()
