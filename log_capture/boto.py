@@ -147,6 +147,8 @@ class Boto3Client(Client):
         self._used_at = self._clock()
         codes = codes_of(answer)
         if codes is None or len(codes) != len(records):
+            if gate.ended or gate.aborted:  # botocore takes what came until then for an answer
+                raise self._translate(TimeoutError(), stream)
             raise useless(f"an answer that is not about {len(records)} records", stream, self._region or "")
         return codes
 
@@ -164,11 +166,11 @@ class Boto3Client(Client):
         name = type(error).__name__
         if isinstance(error, ImportError):
             return PutError.of_code("NoBoto3", str(error), stream, region)
+        from botocore.exceptions import HTTPClientError
+
         answer = getattr(error, "response", None)
         if isinstance(answer, dict):  # ClientError
             return self._translate_answer(answer, getattr(error, "operation_name", ""), stream)
-        if name == "ResponseParserError":
-            return useless(str(error), stream, region)
         if not gate.used:
             code = "NoCredentials" if "Credential" in name else "NoRegion" if name == "NoRegionError" else name
             return PutError.of_code(code, str(error), stream, region)
@@ -178,8 +180,10 @@ class Boto3Client(Client):
             return PutError.of_network(TIMEOUT if gate.connected else CONNECT, code, "", host, ambiguous=gate.sent)
         if not gate.connected:
             return PutError.of_network(CONNECT, "TLS" if name == "SSLError" else _cause(error), str(error), host)
+        if gate.answered and not isinstance(error, HTTPClientError):
+            return useless(f"{name}: {error}", stream, region)
         return PutError.of_network(
-            RESET if gate.fresh else STALE, _cause(error), str(error), host, ambiguous=gate.sent
+            RESET if gate.fresh or gate.answered else STALE, _cause(error), str(error), host, ambiguous=gate.sent
         )
 
     def _translate_answer(self, answer: dict[str, Any], operation: str, stream: str) -> PutError:

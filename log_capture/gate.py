@@ -32,11 +32,12 @@ class Gate:
         self.connected = False  # and one was there
         self.fresh = False  # made for this call
         self.sent = False  # the whole request was handed to the network
+        self.answered = False  # an answer began
         self.host = ""
 
     def open(self, deadline: float) -> None:
         """A call begins. The thread that watches over it ends with it."""
-        self.ended = self.used = self.connected = self.fresh = self.sent = False
+        self.ended = self.used = self.connected = self.fresh = self.sent = self.answered = False
         self._deadline = deadline
         self._call = call = allocate_lock()
         call.acquire()
@@ -129,7 +130,7 @@ def pool_classes(gate: Gate) -> dict[str, Any]:
             gate.connected = True
 
         def request(self, *args: Any, **kwargs: Any) -> None:
-            gate.used, gate.sent, gate.host = True, False, self.host
+            gate.used, gate.sent, gate.answered, gate.host = True, False, False, self.host
             if self.sock is not None:
                 gate.connected = True
                 self.sock.settimeout(gate.left())
@@ -137,7 +138,9 @@ def pool_classes(gate: Gate) -> dict[str, Any]:
 
         def getresponse(self, *args: Any, **kwargs: Any) -> Any:
             gate.sent = True
-            return super().getresponse(*args, **kwargs)  # type: ignore[misc]
+            answer = super().getresponse(*args, **kwargs)  # type: ignore[misc]
+            gate.answered = True
+            return answer
 
         def close(self) -> None:
             super().close()  # type: ignore[misc]

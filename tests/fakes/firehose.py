@@ -159,8 +159,9 @@ class Firehose(Server):
         port: int = 0,
         tls: ssl.SSLContext | None = None,
         idle_s: float | None = None,
+        accepting: bool = True,
     ) -> None:
-        super().__init__(port=port, tls=tls, idle_s=idle_s)
+        super().__init__(port=port, tls=tls, idle_s=idle_s, accepting=accepting)
         self.keys = {ACCESS_KEY: Key(SECRET_KEY, TOKEN)} if keys is None else keys
         self.otherwise = otherwise
         self.latency_s = latency_s

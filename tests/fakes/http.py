@@ -79,10 +79,8 @@ class Connection:
         raise Closed
 
     def close(self) -> None:
-        try:
-            self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+        """End the connection; what the client sends from now on is met with a RST."""
+        raise Closed
 
     def _read_until(self, end: bytes) -> bytes:
         while end not in self._buffer:
@@ -117,9 +115,17 @@ class Server:
     """Listens on 127.0.0.1 while it is entered; a subclass says in `handle` what each request gets.
 
     `idle_s`: how long a connection may be silent between requests. With `tls` the context of the server's side.
+    Without `accepting` connections are made, by the kernel, and then nobody is there.
     """
 
-    def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None, idle_s: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        idle_s: float | None = None,
+        accepting: bool = True,
+    ) -> None:
         self._tls = tls
         self._idle_s = idle_s
         self._ended = threading.Event()
@@ -133,7 +139,7 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://localhost:{self.port}"
-        self._accepting = threading.Thread(target=self._accept, name="fake-accept")
+        self._accepting = threading.Thread(target=self._accept if accepting else lambda: None, name="fake-accept")
 
     def __enter__(self) -> Any:
         self._accepting.start()

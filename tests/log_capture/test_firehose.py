@@ -1,0 +1,104 @@
+"""The wire format of PutRecordBatch, and what each failure says."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from log_capture import firehose
+from log_capture.firehose import PutError, decode_answer, encode_request, one_line, stream_name, stream_region
+
+ARN = "arn:aws-cn:firehose:cn-north-1:123456789012:deliverystream/logs"
+
+
+@given(st.text(), st.lists(st.binary(), min_size=1))
+def test_a_request_is_the_json_that_the_api_demands(stream: str, records: list[bytes]) -> None:
+    assert json.loads(encode_request(stream, records)) == {
+        "DeliveryStreamName": stream_name(stream),
+        "Records": [{"Data": base64.b64encode(record).decode()} for record in records],
+    }
+
+
+def test_an_arn_gives_the_name_and_the_region() -> None:
+    assert (stream_name(ARN), stream_region(ARN)) == ("logs", "cn-north-1")
+    assert (stream_name("logs"), stream_region("logs")) == ("logs", None)
+    assert stream_region("arn:aws:firehose::1:deliverystream/logs") is None
+
+
+@given(st.lists(st.sampled_from([None, "ServiceUnavailableException", "InternalFailure"]), min_size=1))
+def test_an_answer_tells_of_each_record_in_order(codes: list[str | None]) -> None:
+    entries = [{"ErrorCode": code, "ErrorMessage": "."} if code else {"RecordId": "1"} for code in codes]
+    body = json.dumps({"FailedPutCount": len(codes), "RequestResponses": entries}).encode()
+    assert decode_answer(200, body, len(codes)) == codes
+
+
+@given(st.sampled_from([200, 204, 400, 404, 429, 500, 502, 503]) | st.integers(100, 599), st.binary())
+def test_whatever_comes_back_is_an_answer_or_a_failure(status: int, body: bytes) -> None:
+    with pytest.raises(PutError):
+        decode_answer(status, body, 1)
+
+
+@given(
+    st.sampled_from([200, 400, 503]),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["RequestResponses", "__type", "message", "ErrorCode", "RecordId"]), inner, max_size=3
+            )
+        ),
+        max_leaves=8,
+    ),
+)
+def test_no_json_surprises_the_parser(status: int, answer: object) -> None:
+    try:
+        codes = decode_answer(status, json.dumps(answer).encode(), 1)
+    except PutError:
+        return
+    assert len(codes) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code"),
+    [
+        (400, b'{"__type":"com.amazonaws.firehose#ResourceNotFoundException"}', firehose.REFUSED, None),
+        (400, b'{"__type":"AccessDeniedException:http://internal","Message":"no"}', firehose.REFUSED, None),
+        (503, b'{"__type":"ServiceUnavailableException"}', firehose.THROTTLED, None),
+        (503, b"", firehose.THROTTLED, "HTTP503"),
+        (429, b"", firehose.THROTTLED, "HTTP429"),
+        (413, b"<html>", firehose.INVALID, "HTTP413"),
+        (504, b"<html>", firehose.SERVER, "HTTP504"),
+        (403, b"<html>", firehose.REFUSED, "HTTP403"),
+        (301, b"", firehose.REFUSED, "HTTP301"),
+    ],
+)
+def test_an_error_counts_by_its_code_and_else_by_its_status(
+    status: int, body: bytes, kind: str, code: str | None
+) -> None:
+    with pytest.raises(PutError) as caught:
+        decode_answer(status, body, 1)
+    assert caught.value.kind == kind
+    assert caught.value.code == (code or json.loads(body)["__type"].split("#")[-1].split(":")[0])
+
+
+def test_a_record_s_own_code_reads_like_the_whole_batch_s() -> None:
+    error = PutError.of_record("ServiceUnavailableException", "logs", "eu-west-1")
+    assert error.kind == firehose.THROTTLED
+    assert "raise the quota of the stream logs in eu-west-1" in str(error)
+
+
+@pytest.mark.parametrize("code", sorted(firehose._REMEDIES))
+def test_every_remedy_is_a_clause_without_holes(code: str) -> None:
+    error = PutError.of_code(code, "said", "logs", "eu-west-1")
+    assert not error.remedy.endswith(".")
+    assert not any(sign in str(error) for sign in "{}\n")
+
+
+def test_somebody_else_s_words_stay_on_one_short_line() -> None:
+    assert one_line("a\n  b\tc") == "a b c"
+    assert len(one_line("word " * 1000)) < 310
