@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: What stands where something was redacted.
 MASK = "***"
 
-#: The scalars of a valid JSON text: strings (keys too), numbers, literals.
-_SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null')
+#: The scalars of a valid JSON text: strings (keys too), numbers, literals. Compiled only where something is redacted.
+_SCALAR = r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null'
 
 
 class Filters:
@@ -52,6 +52,8 @@ class Filters:
         self._include = include
         self._exclude = exclude
         self._redact = redact
+        if redact:
+            self._scalars = re.compile(_SCALAR)
 
     @classmethod
     def compile(
@@ -98,7 +100,7 @@ class Filters:
         spans = self._spans(text)
         pieces: list[str] = []
         position = at = 0
-        for match in _SCALAR.finditer(text):
+        for match in self._scalars.finditer(text):
             first, last = match.span()
             while at < len(spans) and spans[at][1] <= first:
                 at += 1

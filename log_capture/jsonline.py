@@ -19,8 +19,9 @@ MAX_DEPTH = 100
 
 _BLANKS = " \t\r\n"  # RFC 8259, section 2
 
-#: A bracket, or a string, which may lack its end: so it never fails, and takes linear time on any text.
-_BRACKET_OR_STRING = re.compile(r'[][{}]|"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+#: A bracket, or a string, which may lack its end: so it never fails, and takes linear time on any text. Compiled
+#: when first needed: compiling costs every cold start as much as importing this module.
+_BRACKET_OR_STRING = r'(?s)[][{}]|"[^"\\]*(?:\\.[^"\\]*)*"?'
 
 
 def parse(text: str) -> dict[str, Any] | None:
@@ -67,7 +68,7 @@ def _too_deep(text: str) -> bool:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0
-    for token in _BRACKET_OR_STRING.findall(text):
+    for token in re.findall(_BRACKET_OR_STRING, text):
         if token in "[{":
             depth += 1
             if depth > MAX_DEPTH:

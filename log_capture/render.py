@@ -89,7 +89,6 @@ class Renderer:
         # names are local, the text is escaped only if deleting what must be escaped changes it (translate
         # returns the same object if not).
         append = out.append
-        join = b"".join
         shapes = self._shapes
         max_bytes = self._max_bytes
         parse_json = self._parse_json
@@ -105,8 +104,9 @@ class Renderer:
                 text, level, is_object = understood
             if is_object and ("\n" in text or "\r" in text):
                 text = _on_one_line(text)
-            if time_us // 1_000_000 != second:
-                second = self._second = time_us // 1_000_000
+            this_second, micros = divmod(time_us, 1_000_000)
+            if this_second != second:
+                second = self._second = this_second
                 second_text = self._second_text = _second_text(second)
             try:
                 head, tail = shapes[kind, stream, level, context, is_object]
@@ -119,14 +119,13 @@ class Renderer:
             else:
                 if not is_object and body.translate(None, _ESCAPED) is not body:
                     body = _quoted_bytes(text)
-            micros = (b"%07d" % time_us)[-6:]
-            line = join((second_text, micros, head, body, tail, b"%d}\n" % seq))
+            line = b"%b%06d%b%b%b%d}\n" % (second_text, micros, head, body, tail, seq)
             if len(line) <= max_bytes:
                 append(line)
                 seq += 1
             else:
                 head, tail = self._shape(kind, stream, level, context, is_object=False)
-                seq = self._render_parts(second_text + micros + head, text, tail, seq, out)
+                seq = self._render_parts(b"%b%06d%b" % (second_text, micros, head), text, tail, seq, out)
         return seq
 
     def _render_parts(self, head: bytes, text: str, tail: bytes, seq: int, out: list[bytes]) -> int:
