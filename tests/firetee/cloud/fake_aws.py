@@ -5,6 +5,8 @@
 - `fail(operation, ...)` scripts an answer for the next calls of an operation: throttling, denied, conflict, ...
 - Lambda's limits on layers and environment are enforced, as the service does;
 - `iam:SimulatePrincipalPolicy` is answered from the role's inline policies (moto has no such operation);
+- a bucket policy that only refuses requests without TLS refuses none: the fake stands for an endpoint with TLS (moto
+  does not know `aws:SecureTransport` and would refuse everything);
 - `calls` lists the operations that arrived, so that a test can say "nothing was written".
 """
 
@@ -54,6 +56,7 @@ class FakeAws:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
+        self._tls_only: dict[str, bytes] = {}  # bucket policies that moto is not told of, by path
         self.calls: list[str] = []
         self._server = make_server("127.0.0.1", 0, self, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, name="fake-aws", daemon=True)
@@ -74,6 +77,7 @@ class FakeAws:
         moto_api_backend.reset()
         with self._lock:
             self._faults.clear()
+            self._tls_only.clear()
             self.calls.clear()
 
     def fail(
@@ -121,6 +125,11 @@ class FakeAws:
             refused = _lambda_refusal(json.loads(body))
             if refused:
                 return _error(start_response, service, 400, *refused)
+        if operation == "PutBucket:policy" and _is_tls_only(json.loads(body)):
+            self._tls_only[environ["PATH_INFO"]] = body
+            return _answer(start_response, "204 No Content", b"")
+        if operation == "GetBucket:policy" and environ["PATH_INFO"] in self._tls_only:
+            return _answer(start_response, "200 OK", self._tls_only[environ["PATH_INFO"]])
         if operation == "SimulatePrincipalPolicy":
             return _simulate(start_response, body)
         answer: Iterable[bytes] = self._moto(environ, start_response)
@@ -187,6 +196,17 @@ def _error(start_response: StartResponse, service: str, status: int, code: str, 
     return [content]
 
 
+def _answer(start_response: StartResponse, status: str, content: bytes, kind: str = "application/json") -> list[bytes]:
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(content)))])
+    return [content]
+
+
+def _is_tls_only(document: dict[str, Any]) -> bool:
+    """Whether every statement denies only what comes without TLS."""
+    without_tls = {"Bool": {"aws:SecureTransport": "false"}}
+    return all(each["Effect"] == "Deny" and each.get("Condition") == without_tls for each in document["Statement"])
+
+
 def _lambda_refusal(request: dict[str, Any]) -> tuple[str, str] | None:
     """What Lambda itself refuses in UpdateFunctionConfiguration, with its error code."""
     variables = (request.get("Environment") or {}).get("Variables") or {}
@@ -221,5 +241,4 @@ def _simulate(start_response: StartResponse, body: bytes) -> Iterable[bytes]:
         f"<EvalResourceName>{resource}</EvalResourceName><EvalDecision>{decision}</EvalDecision></member>"
         "</EvaluationResults></SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
     ).encode()
-    start_response("200 OK", [("Content-Type", "text/xml"), ("Content-Length", str(len(content)))])
-    return [content]
+    return _answer(start_response, "200 OK", content, "text/xml")

@@ -29,12 +29,13 @@ def server() -> Iterator[FakeAws]:
 def aws(server: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     """An empty account, and an environment in which boto3 talks to it and to nothing else."""
     server.reset()
-    for key in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_FIREHOSE"):
+    for key in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_FIREHOSE"):
         monkeypatch.delenv(key, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     monkeypatch.setenv("AWS_REGION", REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -44,8 +45,11 @@ def aws(server: FakeAws, monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 
 
 @functools.cache
-def boto_session() -> boto3.session.Session:
-    """One session for all tests: reading the services' models anew for each costs a third of a second."""
+def boto_session() -> Any:
+    """One session for all tests: reading the services' models anew for each costs a third of a second.
+
+    Typed as Any because tests name services by variables too, which the session's types do not allow for.
+    """
     return boto3.session.Session()
 
 
