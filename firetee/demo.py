@@ -6,7 +6,6 @@ Exits with 1 if a line is missing, was delivered without having been written, or
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,10 @@ from rich.text import Text
 
 from firetee import fetch, journey, layer, runtimes
 from firetee.embedded import EmbeddedFirehose
-from firetee.emulator import Function
-from firetee.local import Rehearsal, rehearse
+from firetee.emulator import Function, Response
+from firetee.local import Rehearsal, rehearse, short
 
 EXAMPLES = fetch.ROOT / "examples"
-REQUEST_ID = re.compile(r"\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 @dataclass(frozen=True)
@@ -47,15 +45,14 @@ SHOWN = [
     Example("logs", "logging, which bypasses the streams on Lambda", [{"order": 17}, {"order": 18}]),
     Example("json_lines", "JSON lines arrive as objects, with their level", [{"order": 17}]),
     Example("fails", "an exception: the traceback is one record", [{"by": 2}, {"by": 0}, {"by": 3}], fails=1),
-    Example("child", "a subprocess", [{}]),
 ]
 
 
-def failures(example: Example, done: Rehearsal) -> list[str]:
+def failures(example: Example, responses: Sequence[Response], lines: Sequence[journey.Line]) -> list[str]:
     """What is wrong with an example's run, in words."""
-    found = [f"{line.stream}: not in S3: {line.written!r}" for line in done.missing]
-    found += [f"in S3, but nobody wrote it: {line.envelope}" for line in done.unwritten]
-    failed = sum(response.status != 200 or b'"errorType"' in response.body for response in done.responses)
+    found = [f"{line.stream}: not in S3: {line.written!r}" for line in lines if line.envelope is None]
+    found += [f"in S3, but nobody wrote it: {line.envelope}" for line in lines if line.written is None]
+    failed = sum(response.status != 200 or b'"errorType"' in response.body for response in responses)
     if failed != example.fails:
         found.append(f"{failed} invocations failed, {example.fails} should have")
     return found
@@ -71,7 +68,7 @@ def table(example: Example, done: Rehearsal) -> Table:
     shown.add_column("in S3", ratio=3)
     shown.add_column("took", justify="right", no_wrap=True)
     for line in done.lines:
-        wrote = Text("nobody wrote this", "red") if line.written is None else Text(_short(line.written))
+        wrote = Text("nobody wrote this", "red") if line.written is None else Text(short(line.written))
         if line.envelope is None:
             stored, took = Text("MISSING", "bold red"), Text("")
         else:
@@ -88,12 +85,7 @@ def _envelope(envelope: journey.Envelope) -> Text:
     if level := envelope.get("level"):
         text.append(f"{level} ", "yellow" if level != "INFO" else "green")
     record = envelope["record"]
-    return text.append(_short(record) if isinstance(record, str) else json.dumps(record, ensure_ascii=False))
-
-
-def _short(text: str) -> str:
-    """A line with its request ids cut short and without tabs, so that it fits a column."""
-    return REQUEST_ID.sub(r"\1…", text.replace("\t", " ").replace("\xa0", " "))
+    return text.append(short(record) if isinstance(record, str) else json.dumps(record, ensure_ascii=False))
 
 
 def _as_json(example: Example, done: Rehearsal) -> dict[str, Any]:
@@ -105,7 +97,7 @@ def _as_json(example: Example, done: Rehearsal) -> dict[str, Any]:
             {"stream": line.stream, "written": line.written, "stored": line.envelope, "took_ms": line.took_ms}
             for line in done.lines
         ],
-        "failures": failures(example, done),
+        "failures": failures(example, done.responses, done.lines),
     }
 
 
@@ -136,7 +128,11 @@ def main(minor: str | None, ric: str, as_json: bool) -> None:
                 objects = len(firehose.objects())
     except (fetch.FetchError, layer.LayerError, LookupError) as error:
         raise click.ClickException(str(error)) from error
-    wrong = [f"{example.file}.py: {failure}" for example, done in runs for failure in failures(example, done)]
+    wrong = [
+        f"{example.file}.py: {failure}"
+        for example, done in runs
+        for failure in failures(example, done.responses, done.lines)
+    ]
     if as_json:
         click.echo(json.dumps({"functions": [_as_json(*run) for run in runs], "failures": wrong}, ensure_ascii=False))
     else:
@@ -150,12 +146,14 @@ def _summary(console: Console, runs: Sequence[Rehearsal], objects: int, python: 
     lines = [line for done in runs for line in done.lines]
     missing = sum(line.envelope is None for line in lines)
     took = sorted(line.took_ms for line in lines if line.took_ms is not None)
-    warm = f"median {took[len(took) // 2]:.1f} ms, slowest {took[-1]:.1f} ms" if took else "-"
+    delays = f"median {took[len(took) // 2]:.1f} ms, slowest {took[-1]:.1f} ms" if took else "-"
     mark = "[bold red]✗[/]" if missing else "[bold green]✓[/]"
     console.print(
-        f"{mark} [b]{len(lines)} lines written, {len(lines) - missing} in S3, {missing} missing[/] "
-        f"({objects} objects, as many calls of PutRecordBatch; from written to stored: {warm})\n"
-        f"  {python}, awslambdaric {ric}, AWS's runtime interface emulator, S3 and Firehose by moto"
+        f"{mark} [b]{len(lines)} lines written, {len(lines) - missing} in S3, {missing} missing[/], "
+        f"{sum(done.platform_events for done in runs)} platform events, in {objects} objects\n"
+        f"  from written to stored: {delays}\n"
+        f"  {python}, awslambdaric {ric}, AWS's runtime interface emulator, S3 and Firehose by moto",
+        soft_wrap=True,
     )
     said = [text for done in runs for text in journey.own_messages(done.emulator)]
     for text in dict.fromkeys(said):

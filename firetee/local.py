@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from firetee.fetch import FetchError
 #: How often `--watch` looks for changes, in seconds. A choice: unnoticeable to a person, and to the processor.
 WATCH_S = 0.3
 
+REQUEST_ID = re.compile(r"\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 STYLES = {
     "ERROR": "red",
     "CRITICAL": "bold red",
@@ -45,16 +47,12 @@ class Rehearsal:
     lines: list[journey.Line]
     emulator: Emulator
     calls: int
+    platform_events: int
 
     @property
     def missing(self) -> list[journey.Line]:
         """Lines that the function wrote and that are not in the bucket."""
         return [line for line in self.lines if line.envelope is None]
-
-    @property
-    def unwritten(self) -> list[journey.Line]:
-        """Lines in the bucket that the function did not write."""
-        return [line for line in self.lines if line.written is None]
 
 
 def rehearse(
@@ -70,7 +68,7 @@ def rehearse(
 
     The embedded Firehose must be running; what it had before is left out of the result.
     """
-    calls_before, objects_before = len(firehose.calls), len(firehose.objects())
+    calls_before = len(firehose.calls)
     settings = {"FIRETEE_STREAM": firehose.stream, "AWS_ENDPOINT_URL_FIREHOSE": firehose.url, **function.env}
     with Emulator(replace(function, env=settings), python, ric=ric, wrapper=opt / layer.EXECUTABLE) as emulator:
         responses = []
@@ -82,8 +80,9 @@ def rehearse(
     times = journey.key_times((_envelopes(call), call.time_s) for call in calls)
     stored = [envelope for content in firehose.objects() for envelope in envelopes(content)]
     fresh = [envelope for envelope in stored if (envelope["environment"], envelope["seq"]) in times]
-    assert len(firehose.objects()) - objects_before == len(calls), "a call of Firehose is an object in the bucket"
-    return Rehearsal(responses, journey.pair(journey.written(emulator), fresh, times), emulator, len(calls))
+    lines = journey.pair(journey.written(emulator), fresh, times)
+    platform_events = sum(envelope["type"].startswith("platform.") for envelope in fresh)
+    return Rehearsal(responses, lines, emulator, len(calls), platform_events)
 
 
 @contextmanager
@@ -96,6 +95,11 @@ def unpacked(python: runtimes.Python, zip_path: Path | None = None) -> Iterator[
         yield opt
 
 
+def short(text: str) -> str:
+    """A line with its request ids cut short and without tabs, so that it fits a screen."""
+    return REQUEST_ID.sub(r"\1…", text.replace("\t", " ").replace("\xa0", " "))
+
+
 def one_line(envelope: journey.Envelope, took_ms: float | None) -> Text:
     """An envelope for people: time, how long it took, where it was written, level, what it says."""
     level, kind, record = envelope.get("level", ""), envelope["type"], envelope["record"]
@@ -106,7 +110,7 @@ def one_line(envelope: journey.Envelope, took_ms: float | None) -> Text:
         (envelope["time"][11:23], "cyan"), "  ", (took, "green"), "  ", (f"{where:<8}", "magenta"), "  "
     )
     style = STYLES.get(level, "") if kind == "function" else "dim"
-    return line.append(f"{level:<8} " if level else "", style).append(text, style)
+    return line.append(f"{level:<8} " if level else "", style).append(short(text), style)
 
 
 class Screen:
@@ -137,7 +141,8 @@ class Screen:
         failed = response.status != 200 or '"errorType"' in body or body.startswith("Task timed out")
         style, mark = ("red", "✗") if failed else ("green", "✓")
         self._console.print(
-            f"[{style}]{mark}[/] [b]answer {number + 1}[/] in {response.seconds * 1000:.0f} ms: {escape(body)}"
+            f"[{style}]{mark}[/] [b]answer {number + 1}[/] in {response.seconds * 1000:.0f} ms: {escape(body)}",
+            soft_wrap=True,
         )
 
     def summary(self, done: Rehearsal) -> None:
@@ -232,6 +237,8 @@ def _settings(assignments: Sequence[str]) -> dict[str, str]:
         if not name or not equals:
             raise click.UsageError(f"--env {assignment}: NAME=VALUE is needed")
         settings[name] = value
+    if settings.get("FIRETEE_FORMAT", "json") != "json":
+        raise click.UsageError("FIRETEE_FORMAT=text has no envelopes to follow the lines by: leave it out here")
     return settings
 
 

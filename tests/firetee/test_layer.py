@@ -105,7 +105,7 @@ def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path, monkeypa
     (tmp_path / layer.EXECUTABLE).touch()
     (tmp_path / "wrapper" / "broken.py").write_text("def")
     monkeypatch.setattr(fetch, "ROOT", tmp_path)
-    with pytest.raises(layer.LayerError, match="/opt/firetee/wrapper/broken.py"):
+    with pytest.raises(layer.LayerError, match=r"/opt/firetee/wrapper/broken\.py"):
         layer.build(tmp_path / "layer.zip", [Path(sys.executable)])
     assert not (tmp_path / "layer.zip").exists()
 

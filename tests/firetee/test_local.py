@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +73,7 @@ def test_a_line_that_does_not_arrive_is_named_and_the_exit_code_is_1(function: P
         (["nowhere.handler"], "there is no file nowhere.py"),
         (["nowhere"], "there is no file nowhere.py"),
         (["{function}.handler", "--env", "GREETING"], "NAME=VALUE is needed"),
+        (["{function}.handler", "--env", "FIRETEE_FORMAT=text"], "leave it out here"),
         (["{function}.handler", "--event", "{function}.py"], "not JSON"),
     ],
 )
@@ -82,3 +87,28 @@ def test_a_python_that_is_not_here_is_said(function: Path) -> None:
     result = local(f"{function}.handler", "--python", "2.7")
     assert result.exit_code == 1
     assert "no CPython 2.7" in result.stderr
+
+
+def test_watch_runs_it_again_when_a_file_changes_and_ends_with_ctrl_c(function: Path) -> None:
+    command = [sys.executable, "-m", "firetee", "local", f"{function}.handler", "--watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said: Iterator[dict[str, Any]] = (json.loads(line) for line in process.stdout)
+        try:
+            assert "hello None None" in first_run(said)
+            function.with_suffix(".py").write_text(SOURCE.replace("hello", "good evening,"))
+            assert "good evening, None None" in first_run(said)
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+
+
+def first_run(said: Iterator[dict[str, Any]]) -> list[object]:
+    """What was delivered until the next summary."""
+    delivered = []
+    for message in said:
+        if message["kind"] == "summary":
+            break
+        if message["kind"] == "line":
+            delivered.append(message["envelope"]["record"])
+    return delivered
