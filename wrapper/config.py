@@ -91,7 +91,7 @@ class Config:
         values: dict[str, Any] = {}
         for setting in SETTINGS:
             variable, text = setting.variable, environ.get(setting.variable)
-            if text is None and setting.fallback is not None:
+            if setting.fallback is not None and not (text or "").strip():
                 variable, text = setting.fallback, environ.get(setting.fallback)
             if text is None or not text.strip():
                 text = setting.default
