@@ -30,8 +30,9 @@ BILLED_BYTES = 5120
 #: rounded up.
 _GZIP_BYTES = 512
 
-#: Level 1 shrinks logs about twelvefold at 400 MB/s; higher levels cost the function's CPU for little.
-_GZIP_LEVEL = 1
+#: The first level with lazy matching. Measured on envelopes with random ids, 500 a record: level 1 is billed for
+#: 0.12 of the bytes, level 4 for 0.09 at twice the CPU (a few microseconds a line), level 6 for no less.
+_GZIP_LEVEL = 4
 _GZIP_WINDOW = 31  # 15 bits, + 16 for a gzip header instead of zlib's (zlib, deflateInit2)
 
 

@@ -112,3 +112,19 @@ def test_gzip_members_fit_even_if_nothing_compresses(lines: int) -> None:
 
 def test_the_same_lines_are_the_same_gzip_member_when_they_are_sent_again() -> None:
     assert Packer(compression="gzip").pack([b"a\n"]) == Packer(compression="gzip").pack([b"a\n"])
+
+
+def test_gzip_is_billed_for_less_than_a_tenth_of_envelopes_that_differ_as_real_ones_do() -> None:
+    rng = random.Random(1)
+    request = '"requestId":"6d68ca91-49c9-448d-89b8-7ca3e6dc66aa","traceId":"Root=1-62e900b2-710d76f009d6e7785905449a"'
+    lines = [
+        (
+            f'{{"time":"2026-11-23T13:50:{number * 317 / 1e6:09.6f}Z","type":"function","record":"order '
+            f'{rng.randrange(10**6)} accepted for customer {rng.getrandbits(64):x} after {rng.random() * 100:.2f} ms",'
+            f'"stream":"stdout",{request},"function":"orders","version":"$LATEST","environment":"9f86d081884c",'
+            f'"seq":{number}}}\n'
+        ).encode()
+        for number in range(10_000)
+    ]
+    records = Packer(compression="gzip").pack(lines)
+    assert sum(billed(len(data)) for data, _ in records) < 0.1 * sum(map(len, lines))
