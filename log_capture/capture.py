@@ -118,7 +118,8 @@ class Capture:
             self._said_dropped = True
             self._report(
                 f"the journal of {self._config.buffer_bytes:,} bytes is full and lines are dropped; "
-                "platform.logsDropped records count them: raise FIRETEE_BUFFER_BYTES, or set FIRETEE_OVERFLOW=block to wait for room"
+                "platform.logsDropped records count them: raise FIRETEE_BUFFER_BYTES, or wait for room with "
+                "FIRETEE_OVERFLOW=block"
             )
 
     # ---- another process -------------------------------------------------------------------------------------------
@@ -210,7 +211,8 @@ class Capture:
         return {name: round(value - before, 3) for name, value, before in zip(names, now, last, strict=True)}
 
     def close(self) -> None:
-        """The process exits: remove the journal if everything in it was taken."""
+        """The interpreter exits: end the thread, and remove the journal if everything in it was taken."""
+        self.shipper.stop()
         if self.journal.empty:
             self._file.discard()
 

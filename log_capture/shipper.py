@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 PROBE_WAIT_S = 0.2
 #: How long a fork waits for the thread to end (a choice: it is asleep, or it is in a request that takes far longer).
 _HALT_S = 0.02
+#: How long an exit waits for it (a choice: loading OpenSSL takes the longest; only a name lookup can exceed it).
+_STOP_S = 1.0
 #: How long to wait for a request that was aborted to notice.
 _ABORT_S = 0.1
 
@@ -60,7 +62,7 @@ class Shipper:
     ) -> None:
         self._sources = sources
         self._delivery = delivery
-        self._linger_s = linger_s
+        self._linger_s = self._look_every_s = linger_s
         self._patience_s = patience_s
         self._find_sources = find_sources
         self._failed = failed
@@ -102,12 +104,23 @@ class Shipper:
 
         False if it is sending and goes on.
         """
-        self._halting = True
-        self.nudge()
-        if self._halted.acquire(True, _HALT_S):
+        if self._end_thread(_HALT_S):
             return True
         self._halting = False
         return False
+
+    def stop(self) -> None:
+        """End the thread for good: the interpreter ends, and may crash if a thread is importing just then."""
+        self.on_start_again = None
+        self._delivery.abort()
+        self._end_thread(_STOP_S)
+
+    def _end_thread(self, seconds: float) -> bool:
+        self._halting = True
+        if self.running_thread:
+            self.nudge()
+            return self._halted.acquire(True, seconds)
+        return True
 
     def watch(self, fd: int, call: Callable[[], None]) -> None:
         """Before `start`: have the thread call `call` when `fd` becomes readable, soon even if it is busy sending."""
@@ -146,6 +159,7 @@ class Shipper:
         """An invocation starts: from now on lines may be sent. Times are `monotonic` seconds, 0 for none."""
         self._warn_at = warn_at
         self._send_until = send_until
+        self._look_every_s = self._linger_s
         eager = self._breaker.is_open or len(self._sources) > 1  # a probe, or what a dead process left, can go at once
         self._look_at = 0.0 if eager else monotonic() + self._linger_s
         self._running = True
@@ -156,8 +170,10 @@ class Shipper:
         self._look_at = 0.0
         self.nudge()
 
-    def send_freely(self) -> None:
-        """Send whatever comes from now on, without an invocation."""
+    def send_freely(self, linger_s: float | None = None) -> None:
+        """Send whatever comes from now on, without an invocation; `linger_s` holds until the next one starts."""
+        self._look_every_s = self._linger_s if linger_s is None else linger_s
+        self._look_at = self._send_until = 0.0
         self._running = True
 
     def flush(self, deadline: float) -> bool:
@@ -265,7 +281,7 @@ class Shipper:
                 if warn is not None:
                     warn()
             if now >= self._look_at:
-                self._look_at = now + self._linger_s
+                self._look_at = now + self._look_every_s
                 self._look()
 
     def _until_next_look(self) -> float | None:
