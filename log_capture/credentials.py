@@ -128,7 +128,9 @@ class ContainerCredentials:
         try:
             answer = connection.exchange(head.encode("latin-1"), b"", deadline)
         except Broken as broken:
-            raise _failure(CONNECT, broken.code, f"{broken.detail or 'no answer'}") from broken
+            raise _failure(CONNECT, broken.code, broken.detail or "no answer") from broken
+        finally:
+            connection.close()
         if answer.status != 200:
             kind = SERVER if answer.status >= 500 or answer.status == 429 else REFUSED
             raise _failure(kind, f"HTTP{answer.status}", answer.body.decode("utf-8", "backslashreplace"))
