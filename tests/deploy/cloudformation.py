@@ -18,7 +18,7 @@ from tests.firetee.cloud.fixtures import boto_session
 
 
 class _ByApi:
-    """A resource made by one API call. Subclasses say which, and how the call's arguments differ from the properties."""
+    """A resource made by one API call. Subclasses say which, and how its arguments differ from the properties."""
 
     TYPE = ""
     SERVICE = ""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.tools import SAM_TRANSLATOR, unpacked
+from tests.deploy.tools import SAM_TRANSLATOR, imported
 
 
 class _NoManagedPolicies:
@@ -21,12 +20,8 @@ def expand(template: Path, artifact: dict[str, str]) -> dict[str, Any]:
 
     Raises the translator's InvalidDocumentException on anything that SAM would refuse.
     """
-    sys.path.append(str(unpacked(SAM_TRANSLATOR)))
-    try:
-        from samtranslator.translator.transform import transform
-        from samtranslator.yaml_helper import yaml_parse
-    finally:
-        sys.path.pop()
+    transform = imported("samtranslator.translator.transform", SAM_TRANSLATOR).transform
+    yaml_parse = imported("samtranslator.yaml_helper", SAM_TRANSLATOR).yaml_parse
     source = yaml_parse(template.read_text(encoding="utf-8"))
     for resource in source["Resources"].values():
         for key in ("ContentUri", "CodeUri"):

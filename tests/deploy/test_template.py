@@ -85,7 +85,7 @@ def test_the_sample_function_has_the_layer_the_variables_and_the_least_permissio
     (layer,) = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::LayerVersion"]
     assert resources["SampleFunction"]["Properties"]["Layers"] == [{"Ref": layer}]
     (policy,) = there["policies"].values()
-    (statement,) = policy["Statement"]
+    (statement,) = json.loads(policy)["Statement"]  # moto gives a template's policies as text
     assert statement["Action"] == "firehose:PutRecordBatch"
     assert statement["Resource"] == f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/firetee"
 
