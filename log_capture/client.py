@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from .boto import Boto3Client
 from .credentials import PLAIN_HOSTS, ContainerCredentials, EnvironmentCredentials
 from .delivery import Target
-from .direct import DirectClient
 from .firehose import stream_region
-from .http import Connection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,13 +67,21 @@ def make_client(
     role_arn: str | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Client:
-    """The client for one stream, name or ARN; touches neither network nor files. `environ` is a snapshot."""
+    """The client for one stream, name or ARN; touches neither network nor files. `environ` is a snapshot.
+
+    Called while we boot, so that only the client that serves is imported.
+    """
     chosen = choose(requested, environ, stream, role_arn)
     region = region_of(environ, stream)
     if chosen.name == "boto3":
         if requested == "direct":
             report(f"FIRETEE_CLIENT=direct does not serve {chosen.reason}; using boto3")
+        from .boto import Boto3Client
+
         return Boto3Client(region=region, environ=environ, role_arn=role_arn)
+    from .direct import DirectClient
+    from .http import Connection
+
     assert region is not None
     url = endpoint(environ, region)
     assert url is not None
