@@ -12,7 +12,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MADE := $(VENV)/.made
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 LAYER := dist/firetee-layer.zip
 
 .DELETE_ON_ERROR:
@@ -37,13 +39,16 @@ layer: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# The stamp is written last, so that an interrupted set-up is taken up again.
-$(READY): requirements/dev.txt pyproject.toml
+# The stamps are written last, so that an interrupted set-up is taken up again.
+$(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "firetee needs Python 3.10 or later, \
 	this is " + sys.version.split()[0] + ": run make PYTHON=/path/to/python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(READY): requirements/dev.txt pyproject.toml | $(MADE)
+	$(PIP) install --require-hashes --requirement requirements/dev.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
 
 # Versions with hashes for every Python and platform at once, which pip cannot write; uv can.
