@@ -123,7 +123,8 @@ class Boot:
             try:
                 self.lifecycle.terminate()
             finally:
-                self._watch.end()
+                self._watch.end()  # which returns if a handler of the function's deals with the signal
+            self.lifecycle.linger_on()
 
     def register_extension(self) -> None:
         """From here on Lambda gives the process time, and a SIGTERM, before it is killed."""

@@ -31,6 +31,8 @@ _WARNING_S = 0.25
 #: How long the final drain may take: Lambda gives a runtime with an internal extension 500 ms (Lambda guide,
 #: "Shutdown phase").
 _DRAIN_S = 0.4
+#: How long a line waits that is written after SIGTERM, by the function's own handler (a choice: it has 500 ms).
+_LAST_LINGER_S = 0.02
 #: How long an exit that Lambda does not limit may take (`sys.exit`, the end of a child process).
 _PREPARE_S = 10.0
 
@@ -237,6 +239,10 @@ class Lifecycle:
             self._capture.event(*self._events.report(self._capture.statistics()))
         self._capture.cut()
         self._capture.shipper.drain(_DRAIN_S)
+
+    def linger_on(self) -> None:
+        """SIGTERM did not end the process: send at once what the function still writes, until it ends by itself."""
+        self._capture.shipper.send_freely(_LAST_LINGER_S)
 
     def exit(self) -> None:
         """The interpreter exits by itself, after the function's own exit handlers and threads."""
