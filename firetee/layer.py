@@ -51,11 +51,12 @@ MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE = "bin/exec-wrapper"
 
-#: Run by each Python: reads [[source, shown path, compiled], ...] and compiles. Plain `python` runs at level 0.
+#: Run by each Python: reads [[source, shown path, compiled], ...] and compiles. Level 2 leaves the docstrings out,
+#: which a cold start would read for nothing; under the name of level 0, which plain `python` looks for.
 _COMPILE = """
 import json, py_compile, sys
 for source, shown, compiled in json.load(sys.stdin):
-    py_compile.compile(source, compiled, shown, doraise=True, optimize=0,
+    py_compile.compile(source, compiled, shown, doraise=True, optimize=2,
                        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 """
 
