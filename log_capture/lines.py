@@ -46,7 +46,7 @@ class Unfinished:
 class Assembler:
     """Puts the lines of each thread and stream together; one thread may use it.
 
-    `position` and `context` are those behind the newest chunk.
+    `position` and `context` are those behind the newest chunk. Chunks of a stream are never empty (the tee records none).
     """
 
     def __init__(self, position: int = 0, context: str = "") -> None:
