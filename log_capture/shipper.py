@@ -309,12 +309,12 @@ class Shipper:
 
     def _send(self, deadline: float) -> bool:
         """What a waiting function asked for, or the final drain."""
-        with self._sending:
+        with self._sending:  # also while the breaker is set: who waits for it to be idle must find it so
             sent = self._ship(deadline)
-        if sent:
-            self._breaker.succeeded()
-        else:
-            self._open_breaker()
+            if sent:
+                self._breaker.succeeded()
+            else:
+                self._open_breaker()
         return sent
 
     def _look(self) -> None:
@@ -327,10 +327,10 @@ class Shipper:
                 return
             until = monotonic() + self._patience_s
             sent = self._ship(min(until, self._send_until or until), tries=1)
-        if sent:
-            self._breaker.succeeded()
-        elif was_open:
-            self._open_breaker()
+            if sent:
+                self._breaker.succeeded()
+            elif was_open:
+                self._open_breaker()
 
     def _ship(self, deadline: float, tries: int = MANY) -> bool:
         """Send all sources, the dead processes' first, and let go of those that are finished."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -169,7 +170,7 @@ def test_writing_from_a_finalizer_inside_append_neither_hangs_nor_loses_the_line
     journal, _ = make()
 
     class Sly(bytes):
-        def __getitem__(self, item: object) -> bytes:
+        def __getitem__(self, item: object) -> bytes:  # type: ignore[override]
             journal.append(STDERR, b"from inside\n")
             return b"\n"
 
@@ -277,14 +278,14 @@ class Torn(bytearray):
 
     left = 1 << 62
 
-    def __setitem__(self, place: object, data: object) -> None:
+    def __setitem__(self, place: Any, data: Any) -> None:
         if isinstance(place, slice) and isinstance(data, bytes):
             data = data[: max(0, self.left)]
             self.left -= len(data)
             super().__setitem__(slice(place.start, place.start + len(data)), data)
         elif self.left > 0:
             self.left -= 1
-            super().__setitem__(place, data)  # type: ignore[index]
+            super().__setitem__(place, data)
 
 
 @given(st.lists(line, min_size=1, max_size=12), line, st.integers(0, 340))
