@@ -19,7 +19,8 @@ Layout
     | magic  | capacity| environment   | drops| 0    | commit slot 0   | commit slot 1    |   ring         |
     +--------+---------+---------------+------+------+-----------------+------------------+ - - - - - - - -+
 
-    commit slot   generation u64 | position u64 | seq u64 | acked u64 | context length u16 | crc u32 | context (UTF-8)
+    commit slot   generation u64 | position u64 | settled u64 | seq u64 | acked u64 | context length u16 | crc u32
+                  | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
     entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | data
     (length bytes)
@@ -60,7 +61,7 @@ HEADER_BYTES = 8192
 _HEADER = struct.Struct("<8sQ16s")
 _DROPS_AT = 32
 _DROPS = struct.Struct("<QQ")
-_SLOT = struct.Struct("<QQQQHI")
+_SLOT = struct.Struct("<QQQQQHI")
 _SLOT_AT = (64, 64 + 4032)
 MAX_CONTEXT_BYTES = 4032 - _SLOT.size
 
@@ -81,19 +82,21 @@ GROW_BYTES = 1 << 20
 
 
 class Commit:
-    """Where a reader starts: everything before `position` is done with.
+    """Where a reader starts: everything before `position` is done with, and `context` is in force there.
 
-    `seq` is the number of the first line that begins at `position`; lines numbered below `acked` are delivered even
-    though they stand behind it (another thread's line was still open); `context` is in force at `position`.
+    So is every line that ended before `settled`: it is further on than `position` where some thread's line had begun
+    and not ended. `seq` is the number of the first line that ends after `settled`; lines numbered below `acked` were
+    delivered all the same.
     """
 
-    __slots__ = ("acked", "context", "position", "seq")
+    __slots__ = ("acked", "context", "position", "seq", "settled")
 
-    def __init__(self, position: int, seq: int, acked: int, context: bytes) -> None:
+    def __init__(self, position: int, seq: int, acked: int, context: bytes, settled: int | None = None) -> None:
         self.position = position
         self.seq = seq
         self.acked = acked
         self.context = context
+        self.settled = position if settled is None else settled
 
 
 class Journal:
@@ -452,7 +455,7 @@ class DeadJournal:
 
 def _write_slot(buffer: Buffer, generation: int, position: int, commit: Commit) -> None:
     context = commit.context[:MAX_CONTEXT_BYTES]
-    fields = (generation, position, commit.seq, commit.acked, len(context))
+    fields = (generation, position, max(position, commit.settled), commit.seq, commit.acked, len(context))
     crc = crc32(context, crc32(_SLOT.pack(*fields, 0)))
     at = _SLOT_AT[generation & 1]
     buffer[at : at + _SLOT.size + len(context)] = _SLOT.pack(*fields, crc) + context
@@ -462,11 +465,11 @@ def _newest_commit(buffer: Buffer) -> tuple[int, Commit]:
     """The generation and content of the newest whole commit slot; `ValueError` if there is none."""
     newest, found = -1, None
     for at in _SLOT_AT:
-        generation, position, seq, acked, length, crc = _SLOT.unpack_from(buffer, at)
+        generation, position, settled, seq, acked, length, crc = _SLOT.unpack_from(buffer, at)
         context = bytes(buffer[at + _SLOT.size : at + _SLOT.size + min(length, MAX_CONTEXT_BYTES)])
-        expected = crc32(context, crc32(_SLOT.pack(generation, position, seq, acked, length, 0)))
+        expected = crc32(context, crc32(_SLOT.pack(generation, position, settled, seq, acked, length, 0)))
         if crc == expected and generation > newest:
-            newest, found = generation, Commit(position, seq, acked, context)
+            newest, found = generation, Commit(position, seq, acked, context, settled)
     if found is None:
         raise ValueError("both of its commit slots are damaged")
     return newest, found

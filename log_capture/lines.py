@@ -26,21 +26,15 @@ _FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Unfinished:
-    """The beginning of a line whose end has not come yet, and what was in force where it began.
+    """The beginning of a line whose end has not come yet, and what was in force where it began."""
 
-    `lines_before` counts the lines that the `feed` in which it began returns ahead of it; `seq` is for the caller to
-    set.
-    """
+    __slots__ = ("context", "parts", "position", "time_us")
 
-    __slots__ = ("context", "lines_before", "parts", "position", "seq", "time_us")
-
-    def __init__(self, position: int, lines_before: int, context: str, time_us: int, part: bytes) -> None:
+    def __init__(self, position: int, context: str, time_us: int, part: bytes) -> None:
         self.position = position
-        self.lines_before = lines_before
         self.context = context
         self.time_us = time_us
         self.parts = [part]
-        self.seq = -1
 
 
 class Assembler:
@@ -58,10 +52,6 @@ class Assembler:
     def oldest(self) -> Unfinished | None:
         """The unfinished line that began first."""
         return min(self._unfinished.values(), key=lambda line: line.position, default=None)
-
-    def begun(self) -> list[Unfinished]:
-        """The unfinished lines that began in the newest `feed` (whose `seq` is not set), the oldest first."""
-        return sorted((line for line in self._unfinished.values() if line.seq < 0), key=lambda line: line.position)
 
     def feed(self, chunks: Iterable[Chunk]) -> list[Line]:
         """The lines that these chunks complete, in the order in which they were completed."""
@@ -106,7 +96,7 @@ class Assembler:
         if begun is not None:
             begun.parts.append(rest)
         elif rest:
-            begun = Unfinished(self.position, len(lines), self.context, time_us, rest)
+            begun = Unfinished(self.position, self.context, time_us, rest)
         if begun is not None:
             self._unfinished[key] = begun
 

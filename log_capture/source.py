@@ -6,6 +6,8 @@ is the block freed. Used by the sender's thread alone.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from .journal import EVENT, Commit, Journal
 from .lines import Assembler, dropped_record
 from .pack import batches
@@ -42,11 +44,13 @@ class Source:
         self._renderer = renderer
         self._packer = packer
         self._commit = start or Commit(0, 0, 0, b"")
+        self._settled = self._commit.settled  # lines that ended before it were delivered by a process that is dead
         self._seq = self._commit.seq
         self._skip_below = self._commit.acked
         self._assembler = Assembler(self._commit.position, self._commit.context.decode())
         self._after = self._commit
         self._records: list[Record] = []
+        self._numbers: list[int] = []  # of the first line in each of them
         self._urgent = False
         self.lines = 0  # sent so far
         self.bytes = 0
@@ -74,14 +78,15 @@ class Source:
             if is_done:
                 self.lines += lines
                 self.bytes += len(data)
-        left = [record for record, is_done in zip(self._records, done, strict=False) if not is_done]
-        self._records[: len(done)] = left
+        left = [index for index, is_done in enumerate(done) if not is_done]
+        self._records[: len(done)] = [self._records[index] for index in left]
+        self._numbers[: len(done)] = [self._numbers[index] for index in left]
         if not self._records:
             self._finish()
-        elif not left:
-            acked = self._after.acked - sum(lines for _, lines in self._records)
-            before = self._commit
-            self.journal.commit(Commit(before.position, before.seq, acked, before.context))
+        elif self._numbers[0] > self._commit.acked:  # what was taken behind a record that was not may come again
+            commit = self._commit
+            commit.acked = self._numbers[0]
+            self.journal.commit(commit)
 
     def note_given_up(self, record: Record, code: str) -> None:
         """A record will never be taken: leave a note among the lines where it is missing."""
@@ -97,21 +102,22 @@ class Source:
         if not chunks:
             return False
         assembler = self._assembler
-        lines = assembler.feed(chunks)
+        if assembler.position < self._settled:
+            whole = sum(end <= self._settled for end, *_ in chunks)
+            assembler.feed(chunks[:whole])
+            chunks = chunks[whole:]
         rendered: list[bytes] = []
-        seq, at = self._seq, 0
-        for begun in assembler.begun():
-            seq = self._renderer.render_many(lines[at : begun.lines_before], seq, rendered)
-            at, begun.seq = begun.lines_before, seq
-        seq = self._renderer.render_many(lines[at:], seq, rendered)
+        first = self._seq
+        seq = self._seq = self._renderer.render_many(assembler.feed(chunks), first, rendered)
+        acked = max(seq, self._skip_below)
         oldest = assembler.oldest
         if oldest is None:
-            self._after = Commit(assembler.position, seq, seq, assembler.context.encode())
+            self._after = Commit(assembler.position, seq, acked, assembler.context.encode())
         else:  # the journal is kept from where the oldest unfinished line began
-            self._after = Commit(oldest.position, oldest.seq, seq, oldest.context.encode())
-        skip = min(max(0, self._skip_below - self._seq), len(rendered))  # delivered before the crash
-        self._seq = seq
+            self._after = Commit(oldest.position, seq, acked, oldest.context.encode(), assembler.position)
+        skip = min(max(0, self._skip_below - first), len(rendered))  # delivered before the crash
         self._records = self._packer.pack(rendered[skip:])
+        self._numbers = list(accumulate((lines for _, lines in self._records), initial=first + skip))[:-1]
         if not self._records:
             self._finish()
         return True
@@ -121,6 +127,6 @@ class Source:
         commit = self._commit = self._after
         moved = self.journal.commit(commit)
         if moved != commit.position:
-            commit.position = self._assembler.position = moved
+            commit.position = commit.settled = self._assembler.position = moved
         if not self.journal.urgent:
             self._urgent = False
