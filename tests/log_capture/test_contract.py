@@ -170,7 +170,8 @@ def test_after_each_failure_the_next_call_is_served(start: Start, step: Step) ->
 @pytest.mark.parametrize("step", [Step("throttle"), Step("server_error"), Step("reset_before"), Step("hang")])
 def test_a_call_is_one_attempt(start: Start, step: Step) -> None:
     fake, client = start(otherwise=step)
-    failure(client, within_s=0.5)
+    client.warm_up()
+    failure(client, within_s=1.0)
     assert len(fake.calls) == 1
 
 
@@ -196,6 +197,7 @@ def test_no_answer_holds_a_call_beyond_its_deadline(start: Start, step: Step, tl
 def test_a_server_that_never_takes_the_request_holds_no_call_beyond_its_deadline(start: Start, tls: bool) -> None:
     """The connection is accepted by the kernel, then nothing: neither a handshake nor an answer."""
     fake, client = start(tls=tls, accepting=False)
+    client.warm_up()
     began = time.monotonic()
     error = failure(client, b"x" * MAX_RECORD_BYTES, b"x" * MAX_RECORD_BYTES, within_s=0.3)
     assert time.monotonic() - began < 0.3 + LATE_S
@@ -294,6 +296,24 @@ def test_abort_ends_a_call_from_another_thread(start: Start) -> None:
     assert time.monotonic() - began < 5.0
     assert (error.kind, error.code, error.ambiguous) == (TIMEOUT, "ABORTED", True)
     assert put(client, b"next\n") == [None]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["answer", "handshake"])
+def test_abort_ends_a_call_that_waits_for_a_server_that_says_nothing(start: Start, tls: bool) -> None:
+    _, client = start(tls=tls, accepting=False)
+    failed = threading.Event()
+
+    def abort() -> None:
+        while not failed.wait(0.02):  # the first ones may come before the call has begun
+            client.abort()
+
+    aborting = threading.Thread(target=abort)
+    aborting.start()
+    error = failure(client)
+    failed.set()
+    aborting.join()
+    assert error.kind in (CONNECT, TIMEOUT)  # as far as it had come
+    assert error.code == "ABORTED"
 
 
 def test_abort_without_a_call_does_no_harm(start: Start) -> None:
