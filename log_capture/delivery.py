@@ -44,7 +44,7 @@ def _random() -> float:
 
 
 class Delivery:
-    """Sends to the first of `targets`, and turns to the next one when that fails.
+    """Sends to one of `targets`, at first to any, and turns to the next one when that fails.
 
     `random()` gives a number in [0, 1). After a failure `error` says why.
     """
@@ -63,6 +63,7 @@ class Delivery:
         self.error: PutError | None = None
         self._clock = clock
         self._random = random
+        self._begin_anywhere()
         self._report = report
         self._aborted = False
 
@@ -75,6 +76,7 @@ class Delivery:
         """Drop connections and credentials that another process, or the same one before a snapshot, made."""
         for target in self.targets:
             target.client.forget()
+        self._begin_anywhere()
 
     def abort(self) -> None:
         """Any thread: make the request in flight fail, and `send` return."""
@@ -151,6 +153,11 @@ class Delivery:
                         self._give_up(source, batch[index], code)
         source.settle(taken)
         return any(taken)
+
+    def _begin_anywhere(self) -> None:
+        """A fleet spreads over its streams."""
+        first = int(self._random() * len(self.targets))
+        self.targets = self.targets[first:] + self.targets[:first]
 
     def _turn_to_the_next(self) -> None:
         self.targets.append(self.targets.pop(0))

@@ -167,7 +167,7 @@ class Lifecycle:
         if self._events is not None:
             capture.event(*self._events.start(request_id, trace_id, tenant_id))
         warning = min(_WARNING_S, left / 10) if left > 0 else 0.0
-        capture.shipper.resume(self._deadline - warning if warning else 0.0, self._deadline - _MARGIN_S)
+        capture.shipper.resume(self._deadline - warning if warning else 0.0, self._deadline)
 
     def _handler_returned(self, args: Any, kwargs: Any) -> None:
         result = args[1] if len(args) > 1 else kwargs.get("result_data")
