@@ -30,14 +30,19 @@ class Tee:
         self._record = record
         self._failed = failed
         self._muted: set[int] = set()  # threads whose text comes in as a whole message instead
+        #: Called before each write, so that what others wrote to the same place earlier (a child process) stays in
+        #: front of it; they deal with their own failures. Empty most of the time.
+        self.before_writes: list[Callable[[], None]] = []
 
     def text(self, stream: Any, kind: int) -> Any:
         """A tee for a text stream and the streams below it (`buffer`, `buffer.raw`)."""
-        record, failed, muted = self._record, self._failed, self._muted
+        record, failed, muted, before = self._record, self._failed, self._muted, self.before_writes
         original = stream.write
         buffer = self.binary(stream.buffer, kind) if hasattr(stream, "buffer") else None
 
         def write(text: str) -> Any:
+            for step in before:
+                step()
             result = original(text)
             try:
                 if not text or (muted and get_ident() in muted):
@@ -62,11 +67,13 @@ class Tee:
 
     def binary(self, stream: Any, kind: int) -> Any:
         """A tee for a binary stream, buffered or raw."""
-        record, failed = self._record, self._failed
+        record, failed, before = self._record, self._failed, self.before_writes
         original = stream.write
         raw = self.binary(stream.raw, kind) if hasattr(stream, "raw") else None
 
         def write(data: Any) -> Any:
+            for step in before:
+                step()
             result = original(data)
             try:
                 if result:
@@ -94,6 +101,7 @@ class Tee:
             "write": staticmethod(write),
             "flush": staticmethod(stream.flush),
             "writelines": staticmethod(writelines),
+            "__repr__": lambda self: repr(stream),
         }
         if tee_below is not None:
 
@@ -107,10 +115,12 @@ class Tee:
 
     def frames(self, file: Any) -> Any:
         """A tee for the file that telemetry frames are written to, one `write` a frame."""
-        record, failed = self._record, self._failed
+        record, failed, before = self._record, self._failed, self.before_writes
         original = file.write
 
         def write(frame: bytes) -> Any:
+            for step in before:
+                step()
             result = original(frame)
             try:
                 record(FRAME, frame)

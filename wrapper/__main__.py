@@ -18,8 +18,8 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 PAYLOAD = os.path.dirname(HERE)
 
 
-def start() -> tuple[Callable[[], object], Callable[[BaseException, str], int]]:
-    """The lifecycle of a start, in order; returns the program to run, and how to show what it does not catch."""
+def start() -> tuple[Callable[[], object], Callable[[str], object]]:
+    """The lifecycle of a start, in order; returns the program to run, and what hides us from an uncaught error's."""
     arguments = sys.argv[1:]
     if sys.path[:1] == [HERE]:
         del sys.path[0]  # put there for this script
@@ -27,7 +27,7 @@ def start() -> tuple[Callable[[], object], Callable[[BaseException, str], int]]:
     try:
         from wrapper.boot import Boot
         from wrapper.private import hide
-        from wrapper.program import prepare, uncaught
+        from wrapper.program import hide_frames, prepare
 
         boot = Boot(PAYLOAD)
         if boot.wanted:
@@ -38,7 +38,7 @@ def start() -> tuple[Callable[[], object], Callable[[BaseException, str], int]]:
     finally:
         sys.path.remove(PAYLOAD)
     hide(PAYLOAD)  # after the last of our imports, before the first of the program's
-    return prepare(arguments, __file__), uncaught
+    return prepare(arguments, __file__), hide_frames
 
 
 def run_bare(error: Exception) -> NoReturn:
@@ -48,12 +48,13 @@ def run_bare(error: Exception) -> NoReturn:
 
 
 try:
-    program, uncaught = start()
+    program, hide_frames = start()
 except Exception as error:  # noqa: BLE001 - whatever it is, the function must run
     run_bare(error)
 try:
     program()  # from this line only: the one frame of ours below the program's
-except (SystemExit, KeyboardInterrupt):
+except SystemExit:
     raise
-except BaseException as error:  # noqa: BLE001 - the program's own, shown as the interpreter shows it
-    sys.exit(uncaught(error, __file__))
+except BaseException:
+    hide_frames(__file__)
+    raise  # for the interpreter to show, and to exit as it does

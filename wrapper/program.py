@@ -12,7 +12,7 @@ from functools import partial
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, TracebackType
     from typing import Any
 
 
@@ -23,6 +23,10 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     """
     if boot in sys.orig_argv:
         sys.orig_argv.remove(boot)
+    sys.path_importer_cache.pop(boot, None)
+    # How deep the program can recurse is up to it alone. Up to Python 3.11 calling `exec` counts as well as our frame.
+    by_module = arguments[0].startswith("-m")
+    sys.setrecursionlimit(sys.getrecursionlimit() + (1 if by_module or sys.version_info >= (3, 12) else 2))
     main = type(sys)("__main__")
     namespace = main.__dict__
     namespace.update(__builtins__=sys.modules["builtins"], __annotations__={})
@@ -44,16 +48,18 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     return partial(exec, _load(first, arguments, namespace), namespace)
 
 
-def uncaught(error: BaseException, boot: str) -> int:
-    """Print an exception that the program did not catch, as the interpreter prints it; returns the exit code."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == boot:
-        trace = trace.tb_next
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
-    if sys.version_info >= (3, 12):
-        sys.last_exc = error
-    sys.excepthook(type(error), error.with_traceback(trace), trace)
-    return 1
+def hide_frames(boot: str) -> None:
+    """Have the interpreter show the exception that is about to end it without the frames of the script `boot`."""
+    show = sys.excepthook
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.excepthook = show
+        while trace is not None and trace.tb_frame.f_code.co_filename == boot:
+            trace = trace.tb_next
+        sys.last_traceback = trace
+        show(kind, error.with_traceback(trace), trace)
+
+    sys.excepthook = excepthook
 
 
 def _begin(argv: list[str], path: str, *, even_if_safe: bool = False) -> None:
@@ -84,6 +90,7 @@ def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeTyp
         )
         raise SystemExit(2) from None
     _begin(arguments, os.path.dirname(os.path.realpath(path)))
+    sys.path_importer_cache[path] = None  # as the interpreter, which looks for a zip file
     namespace.update(__file__=path, __cached__=None, __loader__=loader)
     return code
 
