@@ -29,7 +29,8 @@ FUNCTIONS: dict[str, str] = {
             return [stream.fileno(), stream.isatty(), stream.encoding, stream.errors, stream.line_buffering,
                     stream.writable(), stream.readable(), stream.name, stream.mode, stream.closed,
                     stream.write_through, isinstance(stream, io.TextIOBase), stream.buffer.fileno(),
-                    str(stream.newlines), type(stream).__name__, isinstance(stream.buffer, io.BufferedWriter), repr(stream.buffer.raw)]
+                    str(stream.newlines), type(stream).__name__, isinstance(stream.buffer, io.BufferedWriter),
+                    repr(stream.buffer.raw)]
         def handler(event, context):
             sys.stdout.reconfigure(errors="backslashreplace")
             print("\\ud800")
@@ -42,8 +43,8 @@ FUNCTIONS: dict[str, str] = {
         def handler(event, context):
             found = []
             for call in (lambda: sys.stdout.write(1), lambda: sys.stdout.buffer.write("text"),
-                         lambda: sys.stdout.seek(0), lambda: sys.stdout.nothing, lambda: sys.stdout.write(), lambda: sys.stdout.read(),
-                         lambda: sys.stdout.writelines([1]), lambda: print("\\ud800", file=sys.stdout)):
+                         lambda: sys.stdout.seek(0), lambda: sys.stdout.nothing, lambda: sys.stdout.write(),
+                         lambda: sys.stdout.read(), lambda: sys.stdout.writelines([1]), lambda: print("\\ud800", file=sys.stdout)):
                 try:
                     found.append(str(call()))
                 except Exception as error:
