@@ -97,15 +97,19 @@ class Delivery:
     def _send(self, source: Source, deadline: float, pause: Callable[[float], None], tries: int) -> bool:
         failed = 0
         untried = len(self.targets) - 1
+        until = self._share(deadline, untried)
         while batch := source.batch():
             if self._aborted:
                 return False
             try:
                 target = self.targets[0]
-                codes = self._call(target, batch, deadline, untried)
+                codes = self._call(target, batch, until)
             except PutError as error:
                 self.error = error
-                if error.kind == INVALID and self._without_the_culprits(source, batch, deadline):
+                if error.kind == INVALID and (
+                    self._without_the_culprits(source, batch, deadline)
+                    or source.widen()  # all of it refused, by a stream that never took anything: try what is behind
+                ):
                     continue
                 if error.kind == STALE and not failed:
                     failed, self.retries = 1, self.retries + 1
@@ -113,29 +117,31 @@ class Delivery:
                 hopeless = error.kind in (REFUSED, INVALID)
             else:
                 if self._settle(source, batch, codes):
-                    failed = 0
+                    failed, until = 0, self._share(deadline, untried)
                 if not any(codes):
                     continue
                 hopeless = False
             failed += 1
             wait = backoff(failed - 1, self._random())
-            if hopeless or failed >= tries or self._clock() + wait >= deadline or self._aborted:
+            if hopeless or failed >= tries or self._clock() + wait >= until or self._aborted:
                 self._turn_to_the_next()
                 if not untried or self._clock() >= deadline or self._aborted:
                     return False
                 untried -= 1
-                failed = 0
+                failed, until = 0, self._share(deadline, untried)
                 continue
             self.retries += 1
             pause(wait)
         return True
 
-    def _call(self, target: Target, batch: Sequence[Record], deadline: float, untried: int) -> list[str | None]:
-        """One request; while other streams are untried it may take its share of the time only."""
+    def _share(self, deadline: float, untried: int) -> float:
+        """Until when the first target may be tried: while others are untried, for its share of the time only."""
+        now = self._clock()
+        return now + (deadline - now) / (untried + 1)
+
+    def _call(self, target: Target, batch: Sequence[Record], deadline: float) -> list[str | None]:
+        """One request."""
         self.calls += 1
-        if untried:
-            now = self._clock()
-            deadline = now + (deadline - now) / (untried + 1)
         codes = target.client.put(target.stream, [data for data, _ in batch], deadline)
         if None in codes:
             target.proven = True
@@ -178,7 +184,7 @@ class Delivery:
                 continue
             if len(batch) > 1:
                 try:
-                    codes = self._call(target, [batch[index] for index in part], deadline, 0)
+                    codes = self._call(target, [batch[index] for index in part], deadline)
                 except PutError as error:
                     if error.kind != INVALID:
                         self.error = error

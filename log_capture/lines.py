@@ -40,7 +40,7 @@ class Unfinished:
 class Assembler:
     """Puts the lines of each thread and stream together; one thread may use it.
 
-    `position` and `context` are those behind the newest chunk. Chunks of a stream are never empty (the tee records none).
+    `position` and `context` are those behind the newest chunk. A stream's chunk is never empty: the tee records none.
     """
 
     def __init__(self, position: int = 0, context: str = "") -> None:

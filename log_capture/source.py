@@ -72,6 +72,13 @@ class Source:
                 return ()
         return batches(self._records)[0]
 
+    def widen(self) -> bool:
+        """Render more, so that the next `batch` is the newest one with more behind it; False if it is the same."""
+        known = len(self._records)
+        while len(self._records) == known and self._load():
+            pass
+        return len(self.batch()) > known
+
     def settle(self, done: Sequence[bool]) -> None:
         """Note which of the records of the newest `batch` are done with (taken, or given up), in its order."""
         for (data, lines), is_done in zip(self._records, done, strict=False):
@@ -116,8 +123,9 @@ class Source:
         else:  # the journal is kept from where the oldest unfinished line began
             self._after = Commit(oldest.position, seq, acked, oldest.context.encode(), assembler.position)
         skip = min(max(0, self._skip_below - first), len(rendered))  # delivered before the crash
-        self._records = self._packer.pack(rendered[skip:])
-        self._numbers = list(accumulate((lines for _, lines in self._records), initial=first + skip))[:-1]
+        records = self._packer.pack(rendered[skip:])
+        self._records += records
+        self._numbers += list(accumulate((lines for _, lines in records), initial=first + skip))[:-1]
         if not self._records:
             self._finish()
         return True

@@ -61,7 +61,7 @@ class Put:
 
 
 class ScriptedClient(Client):
-    """Plays `steps`, one a put, then `default` for ever. `taken` has every record taken, in order, once for each time."""
+    """Plays `steps`, one a put, then `default` for ever. `taken` has the records taken, in order, as often as they were."""
 
     def __init__(self, *steps: Step, default: Step = None) -> None:
         self.steps = deque(steps)
@@ -81,7 +81,11 @@ class ScriptedClient(Client):
         step = self.steps.popleft() if self.steps else self.default
         if isinstance(step, PutError):
             raise step
-        codes = [None] * len(records) if step is None else step(records, deadline) if callable(step) else list(step)
+        codes: Codes
+        if step is None:
+            codes = [None] * len(records)
+        else:
+            codes = step(records, deadline) if callable(step) else list(step)
         assert len(codes) == len(records), "the script does not fit the call"
         self.taken += [record for record, code in zip(records, codes, strict=True) if code is None]
         return codes

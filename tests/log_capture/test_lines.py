@@ -31,7 +31,8 @@ def texts(*entries: tuple[int, int, bytes]) -> list[str]:
 
 def frame(kind: int, message: bytes, time_us: int = 77) -> bytes:
     """As awslambdaric's FramedTelemetryLogSink writes it."""
-    return (0xA55A0000 | kind).to_bytes(4, "big") + len(message).to_bytes(4, "big") + time_us.to_bytes(8, "big") + message
+    head = (0xA55A0000 | kind, 4), (len(message), 4), (time_us, 8)
+    return b"".join(number.to_bytes(size, "big") for number, size in head) + message
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,9 @@ def test_the_oldest_unfinished_line_tells_where_it_began_and_in_which_context() 
     assert (oldest.position, oldest.context) == (10, "A")
 
 
-PIECES = st.lists(
-    st.tuples(
-        st.sampled_from((STDOUT, STDERR)),
-        st.integers(1, 3),
-        st.lists(st.sampled_from([b"\n", b"a", b"b c", "é".encode(), b"\xff", b"\r"]), min_size=1, max_size=6).map(b"".join),
-    ),
-    max_size=30,
-)
+WORDS = st.sampled_from([b"\n", b"a", b"b c", "é".encode(), b"\xff", b"\r"])
+TEXTS = st.lists(WORDS, min_size=1, max_size=6).map(b"".join)
+PIECES = st.lists(st.tuples(st.sampled_from((STDOUT, STDERR)), st.integers(1, 3), TEXTS), max_size=30)
 
 
 @given(PIECES, st.data())
