@@ -42,6 +42,7 @@ _ONLY_BOTO = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 )
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Switches that only botocore understands when they are on.
 _ONLY_BOTO_ON = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
 
@@ -174,11 +175,18 @@ def _why_not_direct(environ: Mapping[str, str], stream: str, role_arn: str | Non
     if proxy := _proxy(environ, url):
         return f"a proxy ({proxy})"
     if environ.get("AWS_ACCESS_KEY_ID") and environ.get("AWS_SECRET_ACCESS_KEY"):
-        return ""
+        return "" if _fit_for_headers(environ, _KEYS) else "credentials with strange characters"
     container = parse_url(environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", ""))
     if container is None or container.scheme != "http" or container.host not in PLAIN_HOSTS:
         return "credentials from elsewhere than the environment"
-    return ""
+    token = _fit_for_headers(environ, ("AWS_CONTAINER_AUTHORIZATION_TOKEN",))
+    return "" if token else "a container authorization token with strange characters"
+
+
+def _fit_for_headers(environ: Mapping[str, str], variables: Sequence[str]) -> bool:
+    """Whether these are without line breaks and the like, which would become part of the request."""
+    values = [environ.get(variable, "") for variable in variables]
+    return all(value.isascii() and value.isprintable() for value in values)
 
 
 def _credentials(environ: Mapping[str, str]) -> EnvironmentCredentials | ContainerCredentials:

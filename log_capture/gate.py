@@ -36,12 +36,15 @@ class Gate:
         self.host = ""
 
     def open(self, deadline: float) -> None:
-        """A call begins. The thread that watches over it ends with it."""
+        """A call begins. The thread that watches over it ends with it; where none can be started, nothing does."""
         self.ended = self.used = self.connected = self.fresh = self.sent = self.answered = False
         self._deadline = deadline
         self._call = call = allocate_lock()
         call.acquire()
-        start_new_thread(self._watch, (call, deadline))
+        try:
+            start_new_thread(self._watch, (call, deadline))
+        except RuntimeError:  # the interpreter is shutting down (CPython 3.12), or out of threads
+            pass  # the time-outs of single reads still hold
 
     def shut(self) -> None:
         """The call is over."""

@@ -185,6 +185,14 @@ class Firehose(Server):
         with self._data:
             self._script += steps
 
+    def clear(self) -> None:
+        """Forget the script, what was taken and the calls."""
+        with self._data:
+            self._script.clear()
+            self.calls.clear()
+            for records in self._records.values():
+                records.clear()
+
     def always(self, step: Step | None, stream: str) -> None:
         """From now on every call for this stream gets `step`, script or not; None ends it."""
         with self._data:

@@ -65,6 +65,11 @@ def test_the_plain_cases_are_served_directly(environ: Mapping[str, str]) -> None
         ({**LAMBDA, "AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "a missing or strange region"),
         ({**LAMBDA, "AWS_REGION": "eu-west-1/../"}, "a missing or strange region"),
         ({"AWS_REGION": "eu-west-1"}, "credentials from elsewhere than the environment"),
+        ({**LAMBDA, "AWS_SESSION_TOKEN": "a\r\nb: c"}, "credentials with strange characters"),
+        (
+            {**SNAPSTART, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "a\nb"},
+            "a container authorization token with strange characters",
+        ),
         (
             {**SNAPSTART, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/"},
             "credentials from elsewhere than the environment",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from log_capture.firehose import (
     CONNECT,
@@ -23,6 +27,7 @@ from log_capture.firehose import (
     THROTTLED,
     TIMEOUT,
     Client,
+    PutError,
 )
 from tests.fakes.firehose import (
     EXPIRED_TOKEN,
@@ -381,3 +386,56 @@ def test_a_batch_beyond_the_limits_can_never_be_taken(start: Start) -> None:
     assert failure(client, *[b"x"] * (MAX_BATCH_RECORDS + 1)).kind == INVALID
     assert failure(client, b"x" * (MAX_RECORD_BYTES + 1)).kind == INVALID
     assert fake.records() == []
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # the fake's threads
+def test_a_forked_child_leaves_the_parent_s_connection_alone(start: Start) -> None:
+    fake, client = start()
+    put(client, b"parent\n")
+    child = os.fork()
+    if not child:
+        try:
+            client.forget()
+            put(client, b"child\n")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    put(client, b"parent again\n")
+    assert [call.connection for call in fake.calls] == [1, 2, 1]
+    assert fake.records() == [b"parent\n", b"child\n", b"parent again\n"]
+
+
+#: Steps after which it is clear what was taken, and steps after which it is not.
+CLEAR = [OK, Step("drop"), Step("close"), Step("throttle"), Step("partial", [0, 2]), Step("server_error")]
+UNCLEAR = [Step("reset_before"), Step("reset_after"), Step("eof_after"), Step("garbage"), Step("short")]
+
+
+def test_nothing_is_lost_and_nothing_comes_twice_without_an_unclear_answer(start: Start) -> None:
+    """With a caller that sends again what was not taken, and only that."""
+    fake, client = start()
+
+    @settings(max_examples=40)
+    @given(st.lists(st.sampled_from(CLEAR + UNCLEAR), max_size=8))
+    def check(script: list[Step]) -> None:
+        client.close()
+        fake.clear()
+        fake.play(*script)
+        puts, unclear = 0, 0
+        for batch in range(3):
+            left = [b"%d-%d" % (batch, number) for number in range(4)]
+            while left:
+                puts += 1
+                try:
+                    codes = put(client, *left)
+                except PutError as error:
+                    unclear += error.ambiguous
+                else:
+                    left = [record for record, code in zip(left, codes, strict=True) if code is not None]
+        retried = len(fake.calls) - puts  # by the client itself, on a kept connection that broke
+        times = Counter(fake.records())
+        assert len(times) == 12
+        assert max(times.values()) <= 1 + unclear + retried
+        if not any(step in UNCLEAR for step in script):
+            assert (unclear, retried, max(times.values())) == (0, 0, 1)
+
+    check()

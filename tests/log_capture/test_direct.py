@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.fakes.firehose import Firehose
 from tests.fakes.tls import Authority
 
-from .clients import client_for, environ_for, put
+from .clients import environ_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,19 +52,3 @@ def test_the_function_finds_no_module_of_ours_and_none_that_it_could_miss(tmp_pa
     assert done.returncode == 0, done.stderr
     added = {name for name in json.loads(done.stdout) if name.partition(".")[0] not in ALLOWED}
     assert not added
-
-
-def test_a_forked_child_leaves_the_parent_s_connection_alone() -> None:
-    with Firehose() as fake, client_for(environ_for(fake), "direct") as client:
-        put(client, b"parent\n")
-        child = os.fork()
-        if not child:
-            try:
-                client.forget()
-                put(client, b"child\n")
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
-        put(client, b"parent again\n")
-        assert [call.connection for call in fake.calls] == [1, 2, 1]
-        assert fake.records() == [b"parent\n", b"child\n", b"parent again\n"]
