@@ -6,6 +6,9 @@ the function already holds go on working.
 
 from __future__ import annotations
 
+from _thread import get_ident
+
+from .children import Children
 from .client import make_targets
 from .delivery import Delivery
 from .journal import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT, Journal, new_environment
@@ -67,6 +70,7 @@ class Capture:
         )
         blocking = config.overflow == "block"
         self.tee = Tee(proxy, self._append_or_wait if blocking else self.journal.append, failed)
+        self.children: Children | None = None
         self._said_dropped = False
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
         self._targets = make_targets(
@@ -96,10 +100,26 @@ class Capture:
             if getattr(sys, f"__{name}__") is stream:
                 setattr(sys, f"__{name}__", tee)
 
+    def capture_children(self, function_wrapper: Any) -> None:
+        """Take the output of child processes too; `function_wrapper` is wrapt's. Before the function is imported."""
+        self.children = Children(
+            record=self._append_as_or_wait if self._config.overflow == "block" else self.journal.append_as,
+            before_writes=self.tee.before_writes,
+            failed=self._failed,
+            function_wrapper=function_wrapper,
+        )
+        self.children.install()
+
+    @property
+    def threads(self) -> set[int]:
+        """The idents of our own threads."""
+        return {self.shipper.thread_id, self.children.thread_id if self.children is not None else 0}
+
     # ---- what the wrapper adds to the journal ----------------------------------------------------------------------
 
     def set_context(self, fragment: str) -> None:
         """The ids on everything written from now on; see `render.context_fragment`."""
+        self._drain()
         self.journal.append(CONTEXT, fragment.encode())
 
     def event(self, kind: str, record: str) -> None:
@@ -112,6 +132,7 @@ class Capture:
 
     def cut(self) -> None:
         """The invocation is over: a line without an end is sent as it is."""
+        self._drain()
         if not self.journal.empty:
             self.journal.append(CUT, b"")
         if self.journal.dropped_lines and not self._said_dropped:
@@ -137,17 +158,23 @@ class Capture:
         self.shipper = self._make_shipper()
         if forked:
             old.abandon()
+            if self.children is not None:
+                self.children.begin_anew()
         else:
             old.discard()
 
     def before_fork(self) -> bool:
         """End the sender's thread if it is idle, so that a process with one thread forks as such. True if it ended."""
+        if self.children is not None:
+            self.children.before_fork()
         return self.shipper.halt()
 
     def after_fork(self) -> None:
         """In the parent: the thread starts again with the next line or the next step of the invocation."""
         self.shipper.may_leave_more = True
         self.journal.nudge_at_next()
+        if self.children is not None:
+            self.children.after_fork()
 
     def send_freely(self) -> None:
         """In a forked child, which no invocation bounds: its thread starts with its first line."""
@@ -213,14 +240,28 @@ class Capture:
     def close(self) -> None:
         """The interpreter exits: end the thread, and remove the journal if everything in it was taken."""
         self.shipper.stop()
+        if self.children is not None:
+            self.children.leave()
         if self.journal.empty:
             self._file.discard()
 
     def _hurry(self) -> None:
         self.shipper.hurry()
 
+    def _drain(self) -> None:
+        """Have in the journal what child processes wrote until now."""
+        if self.children is not None:
+            self.children.drain()
+
     def _append_or_wait(self, kind: int, data: bytes) -> None:
         """`FIRETEE_OVERFLOW=block`: where the journal is full, wait for the sender to make room first."""
-        if not self.journal.has_room(len(data)):
-            self.shipper.flush(self.wait_until)
+        self._make_room(len(data))
         self.journal.append(kind, data)
+
+    def _append_as_or_wait(self, kind: int, data: bytes, thread: int) -> None:
+        self._make_room(len(data))
+        self.journal.append_as(kind, data, thread)
+
+    def _make_room(self, size: int) -> None:
+        if not self.journal.has_room(size) and get_ident() != self.shipper.thread_id:
+            self.shipper.flush(self.wait_until)

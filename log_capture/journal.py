@@ -135,7 +135,7 @@ class Journal:
         lock = RLock()
         self._acquire, self._release = lock.acquire, lock.release
         self._busy = False
-        self._reentrant: list[tuple[int, bytes, int]] = []
+        self._reentrant: list[tuple[int, bytes, int, int]] = []  # kind, data, time in us, thread
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
         self._wake_at = self._watermark
         self._origin = 0  # position - origin = place in the buffer
@@ -159,7 +159,7 @@ class Journal:
         thread = get_ident()
         self._acquire()  # (measured: twice as fast as `with`)
         if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
-            self._reentrant.append((kind, data, time_us or time_ns() // 1000))
+            self._reentrant.append((kind, data, time_us or time_ns() // 1000, thread))
             self._release()
             return True
         self._busy = True
@@ -194,7 +194,23 @@ class Journal:
             return True
         finally:
             if self._reentrant:
-                self._store_reentrant(thread)
+                self._store_reentrant()
+            self._busy = False
+            self._release()
+
+    def append_as(self, kind: int, data: bytes, thread: int) -> bool:
+        """Append what another process wrote; `thread` tells whose lines they are. Any thread."""
+        self._acquire()
+        if self._busy:
+            self._reentrant.append((kind, data, time_ns() // 1000, thread))
+            self._release()
+            return True
+        self._busy = True
+        try:
+            return self._store(kind, data, time_ns() // 1000, thread)
+        finally:
+            if self._reentrant:
+                self._store_reentrant()
             self._busy = False
             self._release()
 
@@ -228,9 +244,9 @@ class Journal:
             self._open_kind = -1
         return True
 
-    def _store_reentrant(self, thread: int) -> None:
+    def _store_reentrant(self) -> None:
         while self._reentrant:
-            kind, data, time_us = self._reentrant.pop(0)
+            kind, data, time_us, thread = self._reentrant.pop(0)
             self._store(kind, data, time_us, thread)
 
     def _store(self, kind: int, data: bytes, time_us: int, thread: int) -> bool:
@@ -347,7 +363,7 @@ class Journal:
         self._acquire()
         try:
             self._busy = True
-            self._store_reentrant(get_ident())
+            self._store_reentrant()
             if self._dropped[1]:
                 self._note_drops()
             start, head = self._read, self._head

@@ -71,6 +71,7 @@ class Boot:
         self.lifecycle.init_starts()
         if "function" in config.events:
             capture.tee_streams(sys)
+            capture.capture_children(wrapt.FunctionWrapper)
 
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""

@@ -227,7 +227,7 @@ class Lifecycle:
         """On the sender's thread, shortly before the deadline: say where every thread is."""
         if self._events is not None and self._deadline:
             left = self._deadline - monotonic()
-            self._capture.event(*self._events.timeout_warning(left, every_stack(self._capture.shipper.thread_id)))
+            self._capture.event(*self._events.timeout_warning(left, every_stack(self._capture.threads)))
 
     # ---- the end
     # -----------------------------------------------------------------------------------------------------

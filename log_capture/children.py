@@ -1,0 +1,402 @@
+"""What child processes write to a stdout or stderr that they inherit, on its way to where it would have gone.
+
+Guarantees
+----------
+* A child that would inherit fd 1 or 2 gets the write end of a pipe in its place; a thread of ours copies what comes
+  out to the original descriptor, and records what that accepted. Each child has a pipe of its own, so lines never mix.
+* What a child wrote before it ended is on the original descriptor before the function hears of the end by `waitpid`,
+  and before the next thing that the function itself writes through Python's streams: `drain` is called there.
+* Where the function redirects output (a pipe, a file, DEVNULL, another file on fd 1), nothing is done. Nor where the
+  descriptor is a terminal or closed, or the thread cannot be started.
+* A child that outlives this process's regular exit goes on writing: a small process takes our place (`leave`).
+
+Why a pipe and not a file, which could never block the child: what children have on Lambda is not a file, and a
+shell's ``echo oops > /dev/stderr`` truncates a file, with all that was not copied yet. The pipe is drained while the
+function waits, in C too; a child has to wait only for C code that holds the GIL.
+
+The place to stand is `_posixsubprocess.fork_exec`, which `subprocess`, asyncio and `multiprocessing` (spawn and
+forkserver) use, and `os.posix_spawn`, which `subprocess` uses in some cases. `os.system` and `os.fork` do not pass
+here.
+"""
+
+from __future__ import annotations
+
+import _posixsubprocess
+import os
+import sys
+from _thread import RLock, allocate_lock, get_ident, start_new_thread
+from select import POLLIN, POLLOUT, poll
+
+from .guard import is_ours
+from .journal import STDERR, STDOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    #: Takes the kind of entry, the data, and the number that tells whose lines they are.
+    RecordAs = Callable[[int, bytes, int], object]
+
+_KINDS = {1: STDOUT, 2: STDERR}
+#: Where `_posixsubprocess.fork_exec` takes the child's stdout and stderr (Modules/_posixsubprocess.c, CPython 3.10 to
+#: 3.14).
+_C2PWRITE, _ERRWRITE = 9, 11
+_DUP2 = os.POSIX_SPAWN_DUP2
+#: Most that a pipe holds, by default (pipe(7)): what was written before a `drain` is within so many bytes.
+_PIPE_BYTES = 65536
+#: Read at a time: an entry must fit into the smallest journal, of 64 KiB (a choice).
+_READ_BYTES = 32768
+#: How long a fork waits for the thread to end (a choice; it is asleep, or blocked by whoever reads our stdout).
+_HALT_S = 0.02
+
+#: Run in a process of its own, with pairs of descriptors (pipe, original) as arguments, until all pipes are closed.
+_CARETAKER = """
+import os, select, sys
+fds = iter(map(int, sys.argv[1:]))
+pipes = dict(zip(fds, fds))
+poll = select.poll()
+for fd in pipes:
+    poll.register(fd, select.POLLIN)
+while pipes:
+    for fd, _ in poll.poll():
+        data = os.read(fd, 65536)
+        try:
+            left = data
+            while left:
+                left = left[os.write(pipes[fd], left):]
+        except OSError:
+            data = b""
+        if not data:
+            poll.unregister(fd)
+            del pipes[fd]
+            os.close(fd)
+"""
+
+
+class _Pipe:
+    """One child's stdout or stderr: `fd` is read, `target` written. `pending` was read and is not written yet."""
+
+    __slots__ = ("fd", "key", "kind", "pending", "target")
+
+    def __init__(self, fd: int, target: int, kind: int, key: int) -> None:
+        self.fd = fd
+        self.target = target
+        self.kind = kind
+        self.key = key
+        self.pending = b""
+
+
+class Children:
+    """Captures child processes.
+
+    `record(kind, data, key)` is `Journal.append_as` or stands for it; `before_writes` is `Tee.before_writes`;
+    `function_wrapper` is wrapt's.
+    """
+
+    def __init__(
+        self,
+        *,
+        record: RecordAs,
+        before_writes: list[Callable[[], None]],
+        failed: Callable[[BaseException], None],
+        function_wrapper: Any,
+    ) -> None:
+        self._record = record
+        self._before_writes = before_writes
+        self._failed = failed
+        self._function_wrapper = function_wrapper
+        self._last_key = 1  # 0 and 1 are native code's (`fd_tail.py`); threads' idents are addresses
+        self._streams = _Streams()
+        self._posix_spawn = os.posix_spawn
+        self.thread_id = 0  # of the thread that copies
+        self._wake_read = self._wake_write = -1
+        self._pipes: dict[int, _Pipe] = {}
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """In a forked child: what was started before is the parent's."""
+        for fd in (*self._pipes, self._wake_read, self._wake_write):
+            if fd >= 0:
+                os.close(fd)
+        self._wake_read = self._wake_write = -1
+        self._pipes = {}
+        lock = RLock()
+        self._acquire, self._release = lock.acquire, lock.release
+        self._busy = False
+        self._thread_runs = False
+        self.thread_id = 0
+        self._halting = False
+        self._halted = allocate_lock()
+        if self.drain in self._before_writes:
+            self._before_writes.remove(self.drain)
+
+    def streams_replaced(self) -> None:
+        """The runtime has put other files on fds 1 and 2 than this process began with."""
+        self._streams = _Streams()
+
+    def install(self) -> None:
+        """Before the function imports `subprocess`, which takes a reference of its own."""
+        wrap = self._function_wrapper
+        fork_exec = _posixsubprocess.fork_exec
+        _posixsubprocess.fork_exec = wrap(fork_exec, self._around_fork_exec)
+        subprocess = sys.modules.get("subprocess")
+        if subprocess is not None and getattr(subprocess, "_fork_exec", None) is fork_exec:
+            subprocess._fork_exec = _posixsubprocess.fork_exec  # type: ignore[attr-defined]
+        for name in ("posix_spawn", "posix_spawnp"):
+            setattr(os, name, wrap(getattr(os, name), self._around_posix_spawn))
+
+    # ---- starting a child, on the function's threads ---------------------------------------------------------------
+
+    def _around_fork_exec(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """`_posixsubprocess.fork_exec`: takes positions only; -1 stands for: inherited."""
+        ends: dict[int, int] = {}
+        if not kwargs and len(args) > _ERRWRITE:
+            out, err = args[_C2PWRITE], args[_ERRWRITE]
+            ends = self._safely_open([1 if out == -1 else out, 2 if err == -1 else err])
+            if ends:
+                changed = list(args)
+                changed[_C2PWRITE] = ends.get(1 if out == -1 else out, out)
+                changed[_ERRWRITE] = ends.get(2 if err == -1 else err, err)
+                args = tuple(changed)
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            _close(ends)
+
+    def _around_posix_spawn(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """`os.posix_spawn` and `os.posix_spawnp`: what the file actions do not touch is inherited."""
+        try:
+            actions = list(kwargs.get("file_actions") or ())
+            touched = {action[2] if action[0] == _DUP2 else action[1] for action in actions}
+        except (TypeError, LookupError):  # for the original to complain about
+            actions, touched = [], {1, 2}
+        ends = self._safely_open([fd for fd in (1, 2) if fd not in touched])
+        if ends:  # in front: the function's own actions may copy what is inherited
+            kwargs = {**kwargs, "file_actions": [*((_DUP2, end, fd) for fd, end in ends.items()), *actions]}
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            _close(ends)
+
+    def _safely_open(self, fds: Sequence[int]) -> dict[int, int]:
+        """Write ends that stand for those of `fds` that are inherited fds 1 and 2; they are to be closed."""
+        try:
+            return self._open({fd for fd in fds if fd in _KINDS})
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+            return {}
+
+    def _open(self, fds: set[int]) -> dict[int, int]:
+        targets = {fd: target for fd in sorted(fds) if (target := self._streams.target(fd)) >= 0}
+        if not targets or not self._start_thread():
+            return {}
+        self.drain()  # what came before this child stays in front of it, also where it is not captured
+        ends: dict[int, int] = {}
+        by_target: dict[int, int] = {}
+        for fd, target in targets.items():
+            if target not in by_target:  # both may be one file: then their order counts, and one pipe keeps it
+                by_target[target] = self._add(target, _KINDS[fd])
+            ends[fd] = by_target[target]
+        self._hear_of_ends()
+        self._wake()
+        return ends
+
+    def _add(self, target: int, kind: int) -> int:
+        read, write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(read, False)
+        self._acquire()
+        try:
+            self._last_key += 1
+            self._pipes[read] = _Pipe(read, target, kind, self._last_key)
+            if self.drain not in self._before_writes:
+                self._before_writes.append(self.drain)
+        finally:
+            self._release()
+        return write
+
+    def _hear_of_ends(self) -> None:
+        wrapper = self._function_wrapper
+        if not isinstance(os.waitpid, wrapper):
+            os.waitpid = wrapper(os.waitpid, self._around_waitpid)
+
+    def _around_waitpid(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        result = wrapped(*args, **kwargs)
+        if self._pipes and result[0]:
+            self.drain()
+        return result
+
+    # ---- copying, on any thread ------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Copy what was written before this call. Any thread; never raises what is ours."""
+        self._acquire()
+        try:
+            if self._busy:  # a signal handler, inside a `drain` of its own thread
+                return
+            self._busy = True
+            try:
+                for pipe in list(self._pipes.values()):
+                    self._copy(pipe)
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                self._failed(error)
+            finally:
+                self._busy = False
+        finally:
+            self._release()
+
+    def _copy(self, pipe: _Pipe) -> None:
+        """Copy what is in one pipe now, and close it if no writer is left or nobody takes what is written."""
+        copied = 0
+        while copied < _PIPE_BYTES:
+            if not pipe.pending:
+                try:
+                    pipe.pending = os.read(pipe.fd, _READ_BYTES)
+                except BlockingIOError:
+                    return
+                if not pipe.pending:
+                    self._remove(pipe)
+                    return
+            while pipe.pending:
+                try:
+                    done = os.write(pipe.target, pipe.pending)
+                except BlockingIOError:
+                    _wait_for_room(pipe.target)
+                    continue
+                except OSError:
+                    self._remove(pipe)  # the child finds out as it would have without us: by SIGPIPE
+                    return
+                data, pipe.pending = pipe.pending[:done], pipe.pending[done:]
+                copied += done
+                self._record(pipe.kind, data, pipe.key)
+
+    def _remove(self, pipe: _Pipe) -> None:
+        del self._pipes[pipe.fd]
+        os.close(pipe.fd)
+        if not self._pipes:
+            if self.drain in self._before_writes:
+                self._before_writes.remove(self.drain)
+            self._wake()  # so that the thread ends
+
+    # ---- the thread that copies while nobody else does -------------------------------------------------------------
+
+    def _start_thread(self) -> bool:
+        """Whether it runs now. It cannot be started when the interpreter is shutting down."""
+        self._acquire()
+        try:
+            if self._wake_read < 0:
+                self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            if not self._thread_runs:
+                self._halting = False
+                self._halted = allocate_lock()
+                self._halted.acquire()
+                try:
+                    start_new_thread(self._run, (self._halted,))
+                except RuntimeError:
+                    return False
+                self._thread_runs = True
+            return True
+        finally:
+            self._release()
+
+    def _run(self, halted: Any) -> None:
+        """Copy until there is no pipe left or the thread is to end."""
+        idle = False
+        self.thread_id = get_ident()
+        try:
+            while True:
+                self._acquire()
+                try:
+                    if self._halting or (idle and not self._pipes):
+                        self._thread_runs = False
+                        return
+                    waiting = poll()
+                    for fd in (*self._pipes, self._wake_read):
+                        waiting.register(fd, POLLIN)
+                finally:
+                    self._release()
+                for fd, _ in waiting.poll():
+                    if fd == self._wake_read:
+                        os.read(fd, 4096)
+                self.drain()
+                idle = not self._pipes
+        except Exception as error:  # noqa: BLE001 - `drain` is called by others as well; the next child starts the thread again
+            self._thread_runs = False
+            self._failed(error)
+        finally:
+            halted.release()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"\0")
+        except OSError:  # it is awake
+            pass
+
+    # ---- forks and the end -----------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """End the thread, so that a process with one thread forks as such."""
+        if self._thread_runs:
+            self._halting = True
+            self._wake()
+            self._halted.acquire(True, _HALT_S)
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        self._halting = False
+        if self._pipes:
+            self._start_thread()
+
+    def leave(self) -> None:
+        """The interpreter exits: children that still write get another reader in our place."""
+        self.drain()
+        if not self._pipes:
+            return
+        fds = [fd for pipe in self._pipes.values() for fd in (pipe.fd, pipe.target)]
+        for pipe in self._pipes.values():
+            os.set_inheritable(pipe.fd, True)
+            os.set_inheritable(pipe.target, True)
+            os.set_blocking(pipe.fd, True)
+        command = [sys.executable, "-I", "-S", "-c", _CARETAKER, *map(str, fds)]
+        self._posix_spawn(sys.executable, command, os.environ)
+
+
+class _Streams:
+    """The files that fds 1 and 2 stood for when this was made."""
+
+    def __init__(self) -> None:
+        self._identities = {fd: _identity(fd) for fd in _KINDS}
+        self._copies: dict[tuple[int, int], int] = {}
+
+    def target(self, fd: int) -> int:
+        """A descriptor of our own of that file; -1 if `fd` is something else now, or nothing to capture."""
+        identity = _identity(fd)
+        if identity is None or identity != self._identities[fd] or os.isatty(fd):
+            return -1
+        copy = self._copies.get(identity, -1)
+        if copy < 0:
+            copy = self._copies[identity] = os.dup(fd)
+        return copy
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _close(ends: dict[int, int]) -> None:
+    for end in set(ends.values()):
+        os.close(end)
+
+
+def _wait_for_room(fd: int) -> None:
+    waiting = poll()
+    waiting.register(fd, POLLOUT)
+    waiting.poll()
