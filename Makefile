@@ -21,12 +21,14 @@ LAYER := dist/firetee-layer.zip
 .PHONY: demo test matrix check layer bench lock clean
 
 test: $(READY)
+	@$(BIN)/python -m firetee.prefetch
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not matrix"
 
 demo: $(READY)
 	@$(BIN)/python -m firetee.demo
 
 matrix: $(READY)
+	@$(BIN)/python -m firetee.prefetch --matrix
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/end_to_end
 
 check: $(READY)

@@ -134,12 +134,19 @@ def _output(interpreter: Path, program: str, stdin: str = "") -> str:
     return done.stdout.strip()
 
 
+def wheels() -> list[Path]:
+    """wrapt's wheels, one for each Python and machine. Raises `FetchError`."""
+    return [
+        fetch.wheel(WRAPT, sha256, python=python, platforms=tuple(f"{tag}_{machine}" for tag in MANYLINUX))
+        for (python, machine), sha256 in WRAPT_WHEELS.items()
+    ]
+
+
 def _wrapt() -> dict[str, bytes]:
     """wrapt's C modules and its licence, by their name in the zip."""
     files = {}
-    for (python, machine), sha256 in WRAPT_WHEELS.items():
-        platforms = tuple(f"{tag}_{machine}" for tag in MANYLINUX)
-        with zipfile.ZipFile(fetch.wheel(WRAPT, sha256, python=python, platforms=platforms)) as wheel:
+    for path in wheels():
+        with zipfile.ZipFile(path) as wheel:
             for name in wheel.namelist():
                 base = os.path.basename(name)
                 if base.endswith(".so") or base == "LICENSE":

@@ -1,0 +1,34 @@
+"""Fetches ahead what the tests run on, so that no test waits for the network: `python -m firetee.prefetch [--matrix]`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import click
+from rich.progress import Progress
+
+from firetee import emulator, fetch, layer, runtimes
+
+
+@click.command()
+@click.option("--matrix", is_flag=True, help="Every version of the runtime client, not only the newest.")
+def main(matrix: bool) -> None:
+    """Fetch the emulator, wrapt's wheels and the runtime clients; quick when they are there."""
+    steps: list[tuple[str, Callable[[], object]]] = [("the emulator", emulator.rie), ("wrapt's wheels", layer.wheels)]
+    for python, ric in runtimes.combinations():
+        if matrix or ric == runtimes.DEFAULT_RIC:
+            steps.append((f"awslambdaric {ric} for {python}", partial(runtimes.runtime, python, ric)))
+    with Progress(transient=True) as progress:
+        task = progress.add_task("Fetching", total=len(steps))
+        for name, fetch_it in steps:
+            progress.update(task, description=f"Fetching {name}")
+            try:
+                fetch_it()
+            except fetch.FetchError as error:
+                raise click.ClickException(str(error)) from error
+            progress.advance(task)
+
+
+if __name__ == "__main__":
+    main()
