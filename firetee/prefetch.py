@@ -1,4 +1,4 @@
-"""Fetches ahead what the tests run on, so that no test waits for the network: `python -m firetee.prefetch [--matrix]`."""
+"""`python -m firetee.prefetch [--matrix]`: fetches what the tests run on, so that no test waits for the network."""
 
 from __future__ import annotations
 
