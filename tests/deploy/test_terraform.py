@@ -1,7 +1,7 @@
 """The Terraform module: formatted, and every argument one that the AWS provider has.
 
-The provider itself cannot be had without HashiCorp's registry, so `terraform validate` is out of reach here; its schema is
-checked against typed bindings of the provider instead (see `provider`).
+The provider itself cannot be had without HashiCorp's registry, so `terraform validate` is out of reach here; typed
+bindings of the provider tell its schema instead (see `provider`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def declared() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
 
 
 def test_every_argument_is_one_that_the_provider_has() -> None:
-    found = []
+    found: list[str] = []
     for kind, type_, name, body in declared():
         known = schema(kind, type_)
         found += mistakes(body, known, known, f"{type_}.{name}")
