@@ -1,4 +1,4 @@
-"""The Dockerfiles' steps, carried out in a folder: the same files at the same places, the same command, in the emulator."""
+"""The Dockerfiles' steps, carried out in a folder: the same files and the same command, in the emulator."""
 
 from __future__ import annotations
 
