@@ -40,28 +40,23 @@ class Tee:
         original = stream.write
         buffer = self.binary(stream.buffer, kind) if hasattr(stream, "buffer") else None
 
-        def write(text: str) -> Any:
+        def write(text: str, /) -> Any:
             for step in before:
                 step()
             result = original(text)
             try:
                 if not text or (muted and get_ident() in muted):
                     return result
-                record(kind, text.encode())
-            except UnicodeEncodeError:
-                record_surrogates(text)
+                try:
+                    data = text.encode()
+                except UnicodeEncodeError:
+                    data = _with_surrogates(text)
+                record(kind, data)
             except Exception as error:
                 if not is_ours(error):
                     raise
                 failed(error)
             return result
-
-        def record_surrogates(text: str) -> None:
-            """What the stream accepted although it is not UTF-8: bytes from file names, or escapes."""
-            try:
-                record(kind, text.encode("utf-8", "surrogateescape"))
-            except UnicodeEncodeError:
-                record(kind, text.encode("utf-8", "backslashreplace"))
 
         return self._stand_in(stream, write, "buffer", buffer)
 
@@ -71,7 +66,7 @@ class Tee:
         original = stream.write
         raw = self.binary(stream.raw, kind) if hasattr(stream, "raw") else None
 
-        def write(data: Any) -> Any:
+        def write(data: Any, /) -> Any:
             for step in before:
                 step()
             result = original(data)
@@ -92,15 +87,20 @@ class Tee:
         What each `print` needs is on the class of its own: a name that the proxy has to look for costs a microsecond.
         """
 
-        def writelines(lines: Iterable[Any]) -> None:
+        def writelines(lines: Iterable[Any], /) -> None:
             for line in lines:
                 write(line)
+
+        def enter(tee: Any) -> Any:
+            stream.__enter__()
+            return tee
 
         members: dict[str, Any] = {
             "__slots__": (),
             "write": staticmethod(write),
             "flush": staticmethod(stream.flush),
             "writelines": staticmethod(writelines),
+            "__enter__": enter,
             "__repr__": lambda self: repr(stream),
         }
         if tee_below is not None:
@@ -118,7 +118,7 @@ class Tee:
         record, failed, before = self._record, self._failed, self.before_writes
         original = file.write
 
-        def write(frame: bytes) -> Any:
+        def write(frame: bytes, /) -> Any:
             for step in before:
                 step()
             result = original(frame)
@@ -147,3 +147,11 @@ class Tee:
                 raise
             self._failed(error)
         return result
+
+
+def _with_surrogates(text: str) -> bytes:
+    """What a stream accepted although it is not UTF-8: bytes from file names, or escapes."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")

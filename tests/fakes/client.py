@@ -61,7 +61,7 @@ class Put:
 
 
 class ScriptedClient(Client):
-    """Plays `steps`, one a put, then `default` for ever. `taken` has the records taken, in order, as often as they were."""
+    """Plays `steps`, one a put, then `default` for ever. `taken` has the records taken, in order."""
 
     def __init__(self, *steps: Step, default: Step = None) -> None:
         self.steps = deque(steps)
