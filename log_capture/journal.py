@@ -22,12 +22,12 @@ Layout
     commit slot   generation u64 | position u64 | settled u64 | seq u64 | acked u64 | context length u16 | crc u32
                   | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
-    entry         length u32 | crc u32 | time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | data
-    (length bytes)
-                  crc = crc32(data, seed), seed = position ^ time ^ thread ^ kind, so that what an earlier lap left
-                  behind never passes for new. `ended` is 1 if a newline follows the data: the newline that `print`
+    entry         time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | crc u32
+                  | data (length bytes)
+                  crc = crc32(data, low half of the position), so that what an earlier lap left behind never passes
+                  for new; it is written last. `ended` is 1 if a newline follows the data: the newline that `print`
                   writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on at the front of the
-                  ring.
+                  ring; so does a rest too short for an entry.
 
 Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
 committed the next entry starts at the front again, so a function that writes little touches few pages.
@@ -50,11 +50,9 @@ if TYPE_CHECKING:
     Chunk = tuple[int, int, int, int, bytes]
     Buffer = mmap | bytearray
 
-#: Kinds of entries. The first two are pieces of a stream and may end anywhere in a line; the others are whole.
-STDOUT, STDERR, FRAME, CONTEXT, EVENT, EXTENSION, CUT, DROPPED, LOG = range(9)
-
-#: Kinds that an invocation's flush must deliver. The others (platform events, context) ride along with them.
-_URGENT = frozenset((STDOUT, STDERR, FRAME, EXTENSION, DROPPED, LOG))
+#: Kinds of entries. The first two are pieces of a stream and may end anywhere in a line; the others are whole. Those
+#: from CONTEXT on ride along with others: they are nothing that an invocation's flush must deliver.
+STDOUT, STDERR, FRAME, LOG, EXTENSION, DROPPED, CONTEXT, EVENT, CUT = range(9)
 
 MAGIC = b"firetee1"
 HEADER_BYTES = 8192
@@ -64,10 +62,13 @@ _DROPS = struct.Struct("<QQ")
 _SLOT = struct.Struct("<QQQQQHI")
 _SLOT_AT = (64, 64 + 4032)
 MAX_CONTEXT_BYTES = 4032 - _SLOT.size
+_SPOOLS_AT = 64 + 2 * 4032
+_SPOOLS = struct.Struct("<QQQQ")  # copied of stdout's and stderr's, the end of a dead journal's entries, 1: all echoed
 
-_ENTRY = struct.Struct("<IIQQBB")
-_ENDED_AT = _ENTRY.size - 1
-_LENGTH_CRC = struct.Struct("<II")
+_ENTRY = struct.Struct("@QQBBHII")
+_ENDED_AT = 17
+_LENGTH_CRC_AT = 20
+_LENGTH_CRC = struct.Struct("@II")
 _pack_length_crc = _LENGTH_CRC.pack
 _unpack_length_crc = _LENGTH_CRC.unpack_from
 _ENTRY_BYTES = _ENTRY.size
@@ -118,7 +119,6 @@ class Journal:
     ) -> None:
         self._nudge = nudge
         self._watermark = watermark
-        self.written_bytes = 0  # of the function's own output, for `producedBytes`
         self.dropped_lines = 0  # in all
         self.renew(buffer, environment=environment, grow=grow)
 
@@ -134,6 +134,7 @@ class Journal:
         self._grow = grow
         lock = RLock()
         self._acquire, self._release = lock.acquire, lock.release
+        self._is_owned: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
         self._busy = False
         self._reentrant: list[tuple[int, bytes, int, int]] = []  # kind, data, time in us, thread
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
@@ -156,45 +157,57 @@ class Journal:
 
         Any thread, and signal handlers. The rest of a line that this thread has just begun is added to its beginning.
         """
+        # This runs for each write of the function's: it is long so that the usual case makes no further call. The lock
+        # is taken by hand (half the cost of `with`) and inside `try`, for a signal handler may raise at any call.
         thread = get_ident()
-        self._acquire()  # (measured: twice as fast as `with`)
-        if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
-            self._reentrant.append((kind, data, time_us or time_ns() // 1000, thread))
-            self._release()
-            return True
-        self._busy = True
         try:
+            self._acquire()
+            if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
+                self._reentrant.append((kind, data, time_us or time_ns() // 1000, thread))
+                self._release()
+                return True
+            self._busy = True
             if kind == self._open_kind and thread == self._open_thread:
                 if data == b"\n":
                     self._buffer[self._open_at + _ENDED_AT] = 1
                     self._open_kind = -1
-                    self.written_bytes += 1
+                    self._busy = False
+                    self._release()
                     return True
-                if self._extend(data):
-                    return True
-            # The usual case of `_store` and `_write`, without a further call.
-            head = self._head
-            length = len(data)
-            end = head + _ENTRY_BYTES + length
-            if end > self._straight:
-                return self._store(kind, data, time_us or time_ns() // 1000, thread)
-            time_us = time_us or time_ns() // 1000
-            at = head - self._origin
-            self._buffer[at + _ENTRY_BYTES : at + _ENTRY_BYTES + length] = data
-            crc = crc32(data, (head ^ time_us ^ thread ^ kind) & _MASK)
-            _pack_entry(self._buffer, at, length, crc, time_us, thread, kind, 0)
-            if kind <= STDERR and data[-1:] != b"\n":
-                self._open_kind, self._open_thread, self._open_at = kind, thread, at
+                stored = self._extend(data)
             else:
-                self._open_kind = -1
-            self._head = end
-            self.written_bytes += length
-            if kind in _URGENT:
-                self.urgent = True
-            return True
-        finally:
+                stored = False
+            if not stored:
+                head = self._head
+                length = len(data)
+                end = head + _ENTRY_BYTES + length
+                if end <= self._straight:
+                    at = head - self._origin
+                    self._buffer[at + _ENTRY_BYTES : at + _ENTRY_BYTES + length] = data
+                    crc = crc32(data, head & _MASK)
+                    _pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, 0, 0, length, crc)
+                    self._head = end
+                    if kind < CONTEXT:
+                        self.urgent = True
+                    if kind <= STDERR and data[-1:] != b"\n":
+                        self._open_at, self._open_thread, self._open_kind = at, thread, kind
+                    else:
+                        self._open_kind = -1
+                    stored = True
+                else:
+                    stored = self._store(kind, data, time_us or time_ns() // 1000, thread)
             if self._reentrant:
                 self._store_reentrant()
+            self._busy = False
+            self._release()
+            return stored
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        """After an exception: the lock is free, whether it had been taken already or not."""
+        while self._is_owned():
             self._busy = False
             self._release()
 
@@ -233,13 +246,12 @@ class Journal:
         if end > self._straight:
             return False
         at = head - self._origin
-        opened = self._open_at
+        opened = self._open_at + _LENGTH_CRC_AT
         length, crc = _unpack_length_crc(self._buffer, opened)
         # The payload first, then length and checksum in one 8-byte store: a kill in between leaves the old entry.
         self._buffer[at : at + len(data)] = data
         self._buffer[opened : opened + 8] = _pack_length_crc(length + len(data), crc32(data, crc))
         self._head = end
-        self.written_bytes += len(data)
         if data[-1:] == b"\n":
             self._open_kind = -1
         return True
@@ -260,9 +272,8 @@ class Journal:
         if self._dropped[1] or not self._write(kind, data, time_us, thread, _RESERVE):
             self._drop(kind, data, thread)
             return False
-        if kind in _URGENT:
+        if kind < CONTEXT:
             self.urgent = True
-            self.written_bytes += len(data)
         if self._head >= self._wake_at:
             self._wake_at = _NEVER
             if self._nudge is not None:
@@ -280,16 +291,14 @@ class Journal:
         start = head if place + size <= capacity else head + capacity - place
         if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
             return False
-        if start != head and capacity - place >= 8:
-            at = HEADER_BYTES + place
-            self._buffer[at : at + 8] = _pack_length_crc(_WRAP, head & _MASK)
+        if start != head and capacity - place >= _ENTRY_BYTES:
+            _pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, 0, 0, _WRAP, head & _MASK)
         at = HEADER_BYTES + start % capacity
-        crc = crc32(data, (start ^ time_us ^ thread ^ kind) & _MASK)
         self._buffer[at + _ENTRY_BYTES : at + size] = data
-        _pack_entry(self._buffer, at, length, crc, time_us, thread, kind, 0)
-        self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
-        self._open_thread, self._open_at = thread, at
+        _pack_entry(self._buffer, at, time_us, thread, kind, 0, 0, length, crc32(data, start & _MASK))
         self._head = start + size
+        self._open_at, self._open_thread = at, thread
+        self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
         return True
 
     def _allocate(self, upto: int) -> bool:
@@ -308,6 +317,10 @@ class Journal:
             lap = self._head - self._head % self._capacity
             self._origin = lap - HEADER_BYTES
             self._straight = min(lap + self._allocated, self._tail + self._capacity - _RESERVE, self._wake_at)
+
+    def note_copied(self, stdout: int, stderr: int) -> None:
+        """How many bytes of native code's output (`fd_tail.py`) have been appended. Any thread, one at a time."""
+        _SPOOLS.pack_into(self._buffer, _SPOOLS_AT, stdout, stderr, 0, 0)
 
     # ---- drops, under the lock -----------------------------------------------------------------------------------
 
@@ -434,6 +447,26 @@ class DeadJournal:
         self._read = self._tail = self.start.position
         self._drops: tuple[int, int] = _DROPS.unpack_from(buffer, _DROPS_AT)
         self._ended = False
+        *copied, self._end, self._echoed = _SPOOLS.unpack_from(buffer, _SPOOLS_AT)
+        self.copied = copied[0], copied[1]
+        self._more: Callable[[int], tuple[int, int, bytes] | None] | None = None
+
+    @property
+    def echoed(self) -> bool:
+        """Whether what is `read_on` reached the original descriptors, too."""
+        return bool(self._echoed)
+
+    def read_on(self, more: Callable[[int], tuple[int, int, bytes] | None]) -> None:
+        """Let `more(offset)` follow the last entry: kind, time in us and data at that many bytes, None at its end.
+
+        It must say the same to another process after another crash: positions go on in it.
+        """
+        self._more = more
+        self._note_spools(echoed=1)
+
+    def _note_spools(self, *, end: int = 0, echoed: int = 0) -> None:
+        self._end, self._echoed = end or self._end, echoed or self._echoed
+        _SPOOLS.pack_into(self._buffer, _SPOOLS_AT, *self.copied, self._end, self._echoed)
 
     @property
     def empty(self) -> bool:
@@ -447,8 +480,18 @@ class DeadJournal:
 
     def read(self, limit: int) -> list[Chunk]:
         """The next chunks, up to the first entry that is not whole; then what had been dropped, then nothing."""
-        end = self._tail + self._capacity
-        chunks, self._read = scan(self._buffer, self._capacity, self._read, end, limit, check=True)
+        end = self._end or self._tail + self._capacity
+        chunks: list[Chunk] = []
+        if self._read < end:
+            chunks, self._read = scan(self._buffer, self._capacity, self._read, end, limit, check=True)
+        if not chunks and self._more is not None:
+            if not self._end:
+                self._note_spools(end=self._read)
+            more = self._more(self._read - self._end)
+            if more is not None:
+                kind, time_us, data = more
+                self._read += len(data)
+                return [(self._read, kind, 0, time_us, data)]
         if not chunks and not self._ended:
             self._ended = True
             if self._drops[1]:
@@ -504,24 +547,23 @@ def scan(
     while position < stop:
         place = position % capacity
         room = capacity - place
-        if room < 8:
+        if room < size:
             position += room
             continue
         at = HEADER_BYTES + place
-        length, crc = _unpack_length_crc(buffer, at)
+        time_us, thread, kind, ended, _, length, crc = unpack(buffer, at)
         if length == _WRAP:
             if check and (crc != position & _MASK or position + room >= end):
                 break
             position += room
             continue
-        if room < size or room - size < length:
+        if room - size < length:
             break  # only in a damaged file: an entry never crosses the end of the ring
-        _, _, time_us, thread, kind, ended = unpack(buffer, at)
         data = bytes(buffer[at + size : at + size + length])
         if check and (
             not time_us  # nothing was ever written here: no entry is that old
             or position + size + length > end
-            or crc32(data, (position ^ time_us ^ thread ^ kind) & _MASK) != crc
+            or crc32(data, position & _MASK) != crc
         ):
             break
         position += size + length
