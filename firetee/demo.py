@@ -45,6 +45,7 @@ SHOWN = [
     Example("logs", "logging, which bypasses the streams on Lambda", [{"order": 17}, {"order": 18}]),
     Example("json_lines", "JSON lines arrive as objects, with their level", [{"order": 17}]),
     Example("fails", "an exception: the traceback is one record", [{"by": 2}, {"by": 0}, {"by": 3}], fails=1),
+    Example("child", "a subprocess writes to the streams that it inherits", [{}]),
 ]
 
 

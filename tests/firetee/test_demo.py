@@ -29,6 +29,10 @@ def test_every_example_runs_and_every_line_is_in_s3(shown: dict[str, object]) ->
     assert all(line["stored"] and line["took_ms"] > 0 for function in functions for line in function["lines"])
 
 
+def test_every_example_of_the_folder_is_shown() -> None:
+    assert {path.stem for path in demo.EXAMPLES.glob("*.py")} == {example.file for example in demo.SHOWN}
+
+
 EXAMPLE = demo.Example("prints", "", [{}])
 STORED = {"record": "a", "seq": 0, "type": "function", "stream": "stdout"}
 GOOD = journey.Line("stdout", "a", STORED, 1.0)
