@@ -98,6 +98,7 @@ def _as_json(example: Example, done: Rehearsal) -> dict[str, Any]:
             {"stream": line.stream, "written": line.written, "stored": line.envelope, "took_ms": line.took_ms}
             for line in done.lines
         ],
+        "messages": journey.own_messages(done.emulator),
         "failures": failures(example, done.responses, done.lines),
     }
 
