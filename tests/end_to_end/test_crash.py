@@ -1,0 +1,258 @@
+"""Invocation, death, next invocation: every line is in Firehose exactly once, and the sequence has no gap."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.harness import STREAM, Stage
+from tests.fakes.firehose import OK, Step
+
+#: Nothing goes out before the end of an invocation: what a dead one wrote can only come from its journal.
+PATIENT = {"FIRETEE_LINGER_MS": "60000"}
+
+SOURCE = """
+    import ctypes, logging, os, signal, sys, threading, time
+
+    def grow_until_killed():
+        # The emulator has no memory limit. This is what the kernel does at Lambda's: SIGKILL in the middle of an
+        # allocation, once the resident memory passes a limit.
+        kept = []
+        while True:
+            kept.append(bytearray(b"x" * (4 << 20)))
+            resident = int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            if resident > 160 << 20:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def in_a_thread(die):
+        thread = threading.Thread(target=die)
+        thread.start()
+        thread.join()
+
+    def fail():
+        raise ValueError("in a thread")
+
+    DEATHS = {
+        "os._exit": lambda: os._exit(1),
+        "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "segfault": lambda: ctypes.string_at(0),
+        "abort": os.abort,
+        "out of memory": grow_until_killed,
+        "sys.exit": lambda: sys.exit(1),
+        "os._exit in a thread": lambda: in_a_thread(lambda: os._exit(1)),
+        "exception in a thread": lambda: in_a_thread(fail),
+        "time.sleep": lambda: time.sleep(30),
+        "busy loop": lambda: [None for _ in iter(int, 1)],
+    }
+
+    def handler(event, context):
+        for number in range(20):
+            print("line", event["number"], number)
+        logging.getLogger().warning("logged %s", event["number"])
+        print("last words", event["number"], end=event.get("end", "\\n"))
+        if "death" in event:
+            DEATHS[event["death"]]()
+        return event["number"]
+"""
+
+#: Deaths that Lambda itself brings about, at the end of the function's time.
+TIMEOUTS = ("time.sleep", "busy loop")
+
+
+def expected(numbers: Sequence[int]) -> Counter[str]:
+    lines = [f"line {number} {line}" for number in numbers for line in range(20)]
+    return Counter(lines + [f"last words {number}" for number in numbers])
+
+
+def printed(lines: Sequence[dict[str, Any]]) -> Counter[str]:
+    return Counter(line["record"] for line in lines if line.get("stream") == "stdout")
+
+
+def assert_whole(lines: Sequence[dict[str, Any]]) -> None:
+    """In every environment the numbers go from 0 on without a gap, and none comes twice."""
+    for environment in {line["environment"] for line in lines}:
+        numbers = [line["seq"] for line in lines if line["environment"] == environment]
+        assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.newest_python
+@pytest.mark.parametrize("death", ["os._exit", "SIGKILL", "segfault", "out of memory"])
+def test_every_line_is_there_exactly_once_after(stage: Stage, death: str) -> None:
+    assert_survives(stage, death)
+
+
+@pytest.mark.parametrize("death", ["sys.exit", "exception in a thread", *TIMEOUTS])
+def test_every_line_is_there_exactly_once_on_every_python_after(stage: Stage, death: str) -> None:
+    assert_survives(stage, death)
+
+
+def assert_survives(stage: Stage, death: str) -> None:
+    events = [{"number": 1}, {"number": 2, "death": death}, {"number": 3}]
+    result = stage.run(SOURCE, events, env=PATIENT, timeout_s=1 if death in TIMEOUTS else 10)
+    assert printed(result.lines) == expected([1, 2, 3])
+    assert sum("logged" in str(line["record"]) for line in result.lines if line.get("stream") == "log") == 3
+    assert_whole(result.lines)
+    assert result.responses[0].body == b"1"
+    assert result.responses[2].body == b"3"
+    assert len({line["environment"] for line in result.lines}) == len(result.exits)
+    if death != "exception in a thread":
+        assert len(result.exits) == 2
+    dead = next(line["requestId"] for line in result.lines if line["record"] == "line 2 0")
+    assert {line["requestId"] for line in result.lines if str(line["record"]).startswith("line 2")} == {dead}
+    assert dead != next(line["requestId"] for line in result.lines if line["record"] == "line 3 0")
+
+
+@pytest.mark.newest_python
+@pytest.mark.parametrize("death", ["abort", "os._exit in a thread"])
+def test_every_line_is_there_exactly_once_after_rarer_deaths(stage: Stage, death: str) -> None:
+    result = stage.run(SOURCE, [{"number": 1, "death": death}, {"number": 2}], env=PATIENT)
+    assert printed(result.lines) == expected([1, 2])
+    assert_whole(result.lines)
+
+
+@pytest.mark.newest_python
+@pytest.mark.parametrize("death", ["os._exit", "segfault"])
+def test_a_line_without_an_end_survives_too(stage: Stage, death: str) -> None:
+    result = stage.run(SOURCE, [{"number": 1, "death": death, "end": ""}, {"number": 2}], env=PATIENT)
+    assert printed(result.lines) == expected([1, 2])
+
+
+@pytest.mark.newest_python
+def test_one_death_after_the_other_loses_nothing_and_leaves_no_file(stage: Stage) -> None:
+    events = [{"number": number, "death": "os._exit"} for number in range(4)]
+    with stage.environment(SOURCE, env=PATIENT) as emulator:
+        for event in [*events, {"number": 4}]:
+            emulator.invoke(event)
+        left = [path.name for path in emulator.tmp.iterdir()]
+        emulator.shutdown()
+    assert printed(stage.firehose.lines(STREAM)) == expected(range(5))
+    assert_whole(stage.firehose.lines(STREAM))
+    assert len(left) == 1  # the living one
+
+
+@pytest.mark.newest_python
+def test_an_import_that_kills_loses_nothing(stage: Stage) -> None:
+    source = """
+        import os
+        print("about to import")
+        if not os.path.exists(os.environ["TMPDIR"] + "/again"):
+            open(os.environ["TMPDIR"] + "/again", "w").close()
+            os._exit(1)
+        def handler(event, context): pass
+    """
+    result = stage.run(source, [{}, {}], env=PATIENT)
+    assert result.records().count("about to import") == len(result.exits)
+    assert_whole(result.lines)
+
+
+@pytest.mark.newest_python
+def test_lines_that_firehose_has_already_are_not_sent_again(stage: Stage) -> None:
+    source = """
+        import os
+        def handler(event, context):
+            if event:
+                print("delivered before the crash")
+                print("begun but", end="")
+                open(os.environ["TMPDIR"] + "/gate").read()  # until the test has seen the line in Firehose
+                print(" not ended")
+                print("last words")
+                os._exit(1)
+    """
+    with stage.environment(source, env={"FIRETEE_LINGER_MS": "10"}) as emulator:
+        os.mkfifo(emulator.tmp / "gate")
+        caller = threading.Thread(target=emulator.invoke, args=({"die": True},))
+        caller.start()
+        try:
+            stage.firehose.wait_until(lambda: any(b"before the crash" in r for r in stage.firehose.records(STREAM)))
+        finally:
+            (emulator.tmp / "gate").write_text("go on")
+            caller.join()
+        emulator.invoke({})
+        emulator.shutdown()
+    texts = [line["record"] for line in stage.firehose.lines(STREAM) if line["type"] == "function"]
+    assert texts == ["delivered before the crash", "begun but not ended", "last words"]
+    assert_whole(stage.firehose.lines(STREAM))
+
+
+@pytest.mark.newest_python
+def test_what_a_dead_process_left_waits_until_firehose_is_back(stage: Stage) -> None:
+    env = {**PATIENT, "FIRETEE_FLUSH_TIMEOUT_MS": "100"}
+    with stage.environment(SOURCE, env=env) as emulator:
+        stage.firehose.otherwise = Step("server_error")
+        emulator.invoke({"number": 1, "death": "os._exit"})
+        emulator.invoke({"number": 2, "death": "os._exit"})
+        emulator.invoke({"number": 3})
+        assert stage.firehose.records(STREAM) == []
+        stage.firehose.otherwise = OK
+        emulator.shutdown()
+    assert printed(stage.firehose.lines(STREAM)) == expected([1, 2, 3])
+    assert_whole(stage.firehose.lines(STREAM))
+
+
+@pytest.mark.newest_python
+def test_environments_that_share_a_folder_leave_each_others_living_journals_alone(stage: Stage, tmp_path: Path) -> None:
+    env = {**PATIENT, "FIRETEE_FLUSH": "batched", "FIRETEE_JOURNAL_DIR": str(tmp_path)}
+    with stage.environment(SOURCE, env=env) as one, stage.environment(SOURCE, env=env) as other:
+        one.invoke({"number": 1})
+        other.invoke({"number": 2})
+        other.shutdown()
+        assert printed(stage.firehose.lines(STREAM)) == expected([2])
+        one.invoke({"number": 3})
+        one.shutdown()
+    assert printed(stage.firehose.lines(STREAM)) == expected([1, 2, 3])
+    assert_whole(stage.firehose.lines(STREAM))
+
+
+@pytest.mark.newest_python
+def test_without_a_usable_folder_lines_are_kept_in_memory_and_one_line_says_so(stage: Stage) -> None:
+    env = {"FIRETEE_JOURNAL_DIR": "/proc/nowhere"}
+    result = stage.run(SOURCE, [{"number": 1}, {"number": 2}], env=env)
+    assert printed(result.lines) == expected([1, 2])
+    (message,) = result.stderr.decode().splitlines()
+    assert message.startswith("[firetee] no journal in '/proc/nowhere' (")
+    assert "FIRETEE_JOURNAL_DIR" in message
+
+
+@pytest.mark.newest_python
+def test_files_that_others_prepared_are_neither_followed_nor_read(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "journals"
+    folder.mkdir()
+    (tmp_path / "target").write_bytes(b"precious")
+    (folder / "firetee-0.journal").symlink_to(tmp_path / "target")
+    (folder / "firetee-1.journal").write_bytes(b"firetee1" + bytes(20000))
+    (folder / "firetee-1.journal").chmod(0o666)
+    os.mkfifo(folder / "firetee-2.journal", 0o600)
+    (folder / "firetee-3.journal").write_bytes(b"not a journal")
+    (folder / "firetee-3.journal").chmod(0o600)
+    result = stage.run(SOURCE, [{"number": 1}], env={"FIRETEE_JOURNAL_DIR": str(folder)})
+    assert printed(result.lines) == expected([1])
+    assert (tmp_path / "target").read_bytes() == b"precious"
+    messages = result.stderr.decode().splitlines()
+    assert len(messages) == 4
+    assert all(message.startswith("[firetee] the ") for message in messages)
+    left = sorted(path.name for path in folder.iterdir() if "-" in path.name)
+    assert [name for name in left if name[8:9] in "0123" and name[9:10] == "."] == [
+        "firetee-0.journal",
+        "firetee-1.journal",
+        "firetee-2.journal",
+        "firetee-3.journal.damaged",
+    ]
+
+
+@pytest.mark.newest_python
+def test_the_journal_is_the_users_own_and_holds_no_secret(stage: Stage) -> None:
+    env = {"FIRETEE_FLUSH": "batched", "SECRET": "do not tell"}
+    with stage.environment(SOURCE, env=env) as emulator:
+        emulator.invoke({"number": 1})
+        (journal,) = emulator.tmp.glob("firetee-*.journal")
+        assert journal.stat().st_mode & 0o7777 == 0o600
+        content = journal.read_bytes()
+    assert b"last words 1" in content
+    assert b"do not tell" not in content
+    assert b"AQoDYXdzEPT" not in content
