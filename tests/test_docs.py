@@ -1,7 +1,7 @@
 """The commands in the docs work: each page's ```console blocks are run in order, and what they show is what comes.
 
-A page starts in an empty folder, against a fake account that holds one function, `orders`. `firetee` runs in this process.
-Any other command belongs into a block marked `<!-- not run: why -->`.
+A page starts in an empty folder, against a fake account that holds one function, `orders`. `firetee` runs in this
+process. Any other command belongs into a block marked `<!-- not run: why -->`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _is_marked(block: re.Match[str]) -> bool:
 def test_the_commands_of_a_page_do_what_it_says(
     page: str, account: Account, aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account.function("orders")
+    account.function("orders", tags={"team": "web"})
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for command, shown in commands(page):

@@ -190,7 +190,7 @@ def check_chain(facts: Facts) -> Iterator[Finding]:
 def check_settings(facts: Facts) -> Iterator[Finding]:
     """Values that firetee would not take, names that it does not know."""
     for problem in facts.setting_problems:
-        yield Finding("settings", PROBLEM, problem, "Correct the value; the settings table in README.md says what each may be.")
+        yield Finding("settings", PROBLEM, problem, "Correct the value; the table in README.md says what it may be.")
     for name in facts.unknown_settings:
         yield Finding("settings", HINT, f"{name} is not a setting of firetee", "Check its spelling, or remove it.")
 

@@ -102,8 +102,7 @@ def run(
                 progress.advance(task)
             return Outcome(name, made, None)
 
-        with ThreadPoolExecutor(FUNCTIONS_AT_ONCE) as pool:
-            outcomes = list(pool.map(one, functions))
+        outcomes = [one(functions[0])] if single else _side_by_side(one, functions)
     if as_json:
         results = [each.fields(dry_run=dry_run) for each in outcomes]
         click.echo(json.dumps({"dryRun": dry_run, "functions": results}, indent=2))
@@ -112,6 +111,17 @@ def run(
             _show(out, outcome, dry_run, done)
         _show_notes(out, outcomes)
     leave(worst([each.exit_code for each in outcomes]))
+
+
+def _side_by_side(one: Callable[[str], Outcome], functions: Sequence[str]) -> list[Outcome]:
+    """Every function's outcome. After Ctrl-C those under way are brought to their end, and no other is begun."""
+    with ThreadPoolExecutor(FUNCTIONS_AT_ONCE) as pool:
+        pending = [pool.submit(one, name) for name in functions]
+        try:
+            return [each.result() for each in pending]
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _show(out: Console, outcome: Outcome, dry_run: bool, done: str) -> None:
