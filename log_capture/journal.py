@@ -5,7 +5,8 @@ Guarantees
 * Appending is one copy into the mapping under one lock: no system call (but one ``posix_fallocate`` for each further
   MiB ever used), no allocation that grows with the backlog.
 * What was appended survives any death of the process, because the mapping belongs to a file that the next process
-  reads (``journal_file.py``). A torn last entry is detected by its checksum and ends the recovery there.
+  reads (``journal_file.py``). A death stops the process between two stores, so an entry whose mark is there is whole;
+  a torn last one has none and ends the recovery there. (Data needs no checksum for that: it would cost a third more.)
 * The same bytes always give the same chunks, in the same order; so lines get the same ``seq`` again after a crash.
 * Re-entrance is safe: a finalizer or a signal handler that writes while its own thread is inside `append` is put
   aside and appended right after.
@@ -22,12 +23,12 @@ Layout
     commit slot   generation u64 | position u64 | settled u64 | seq u64 | acked u64 | context length u16 | crc u32
                   | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
-    entry         time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | crc u32
+    entry         time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | mark u32
                   | data (length bytes)
-                  crc = crc32(data, low half of the position), so that what an earlier lap left behind never passes
-                  for new; it is written last. `ended` is 1 if a newline follows the data: the newline that `print`
-                  writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on at the front of the
-                  ring; so does a rest too short for an entry.
+                  The mark is written last, after the data: low half of the position, inverted. So neither a torn entry
+                  nor what an earlier lap left behind passes for new. `ended` is 1 if a newline follows the data: the
+                  newline that `print` writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on
+                  at the front of the ring; so does a rest too short for an entry.
 
 Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
 committed the next entry starts at the front again, so a function that writes little touches few pages.
@@ -65,13 +66,13 @@ MAX_CONTEXT_BYTES = 4032 - _SLOT.size
 _SPOOLS_AT = 64 + 2 * 4032
 _SPOOLS = struct.Struct("<QQQQ")  # copied of stdout's and stderr's, the end of a dead journal's entries, 1: all echoed
 
-_ENTRY = struct.Struct("@QQBBHII")
+_ENTRY = struct.Struct("@QQIII")
 _ENDED_AT = 17
-_LENGTH_CRC_AT = 20
-_LENGTH_CRC = struct.Struct("@II")
-_pack_length_crc = _LENGTH_CRC.pack
-_unpack_length_crc = _LENGTH_CRC.unpack_from
-_ENTRY_BYTES = _ENTRY.size
+_LENGTH_AT = 20
+_LENGTH = struct.Struct("@I")
+_pack_length = _LENGTH.pack
+_unpack_length = _LENGTH.unpack_from
+ENTRY_BYTES = _ENTRY.size
 _pack_entry = _ENTRY.pack_into
 _WRAP = 0xFFFFFFFF
 _NEVER = 1 << 62
@@ -180,12 +181,11 @@ class Journal:
             if not stored:
                 head = self._head
                 length = len(data)
-                end = head + _ENTRY_BYTES + length
+                end = head + ENTRY_BYTES + length
                 if end <= self._straight:
                     at = head - self._origin
-                    self._buffer[at + _ENTRY_BYTES : at + _ENTRY_BYTES + length] = data
-                    crc = crc32(data, head & _MASK)
-                    _pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, 0, 0, length, crc)
+                    self._buffer[at + ENTRY_BYTES : at + ENTRY_BYTES + length] = data
+                    _pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, length, ~head & _MASK)
                     self._head = end
                     if kind < CONTEXT:
                         self.urgent = True
@@ -235,7 +235,7 @@ class Journal:
     def has_room(self, size: int) -> bool:
         """Whether data of this size would be kept. Any thread; another thread may take the room meanwhile."""
         head, capacity = self._head, self._capacity
-        size += _ENTRY_BYTES
+        size += ENTRY_BYTES
         left = capacity - head % capacity
         return head + (size if size <= left else left + size) - self._tail <= capacity - _RESERVE
 
@@ -246,11 +246,11 @@ class Journal:
         if end > self._straight:
             return False
         at = head - self._origin
-        opened = self._open_at + _LENGTH_CRC_AT
-        length, crc = _unpack_length_crc(self._buffer, opened)
-        # The payload first, then length and checksum in one 8-byte store: a kill in between leaves the old entry.
+        opened = self._open_at + _LENGTH_AT
+        (length,) = _unpack_length(self._buffer, opened)
+        # The data first, then the length in one store: a kill in between leaves the old entry.
         self._buffer[at : at + len(data)] = data
-        self._buffer[opened : opened + 8] = _pack_length_crc(length + len(data), crc32(data, crc))
+        self._buffer[opened : opened + 4] = _pack_length(length + len(data))
         self._head = end
         if data[-1:] == b"\n":
             self._open_kind = -1
@@ -284,18 +284,18 @@ class Journal:
     def _write(self, kind: int, data: bytes, time_us: int, thread: int, reserve: int) -> bool:
         """Put one entry into the ring, at the front again if the end is too near; False if it does not fit."""
         length = len(data)
-        size = _ENTRY_BYTES + length
+        size = ENTRY_BYTES + length
         capacity = self._capacity
         head = self._head
         place = head % capacity
         start = head if place + size <= capacity else head + capacity - place
         if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
             return False
-        if start != head and capacity - place >= _ENTRY_BYTES:
-            _pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, 0, 0, _WRAP, head & _MASK)
+        if start != head and capacity - place >= ENTRY_BYTES:
+            _pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, _WRAP, ~head & _MASK)
         at = HEADER_BYTES + start % capacity
-        self._buffer[at + _ENTRY_BYTES : at + size] = data
-        _pack_entry(self._buffer, at, time_us, thread, kind, 0, 0, length, crc32(data, start & _MASK))
+        self._buffer[at + ENTRY_BYTES : at + size] = data
+        _pack_entry(self._buffer, at, time_us, thread, kind, length, ~start & _MASK)
         self._head = start + size
         self._open_at, self._open_thread = at, thread
         self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
@@ -539,10 +539,10 @@ def scan(
 ) -> tuple[list[Chunk], int]:
     """Chunks from `position` on, up to `end` or about `limit` bytes, and the position behind them.
 
-    With `check`, stops at the first entry whose checksum is wrong (never written, torn, or of an earlier lap).
+    With `check`, stops at the first entry without its mark (never written, torn, or of an earlier lap).
     """
     chunks: list[Chunk] = []
-    unpack, size = _ENTRY.unpack_from, _ENTRY_BYTES
+    unpack, size = _ENTRY.unpack_from, ENTRY_BYTES
     stop = min(end, position + limit)
     while position < stop:
         place = position % capacity
@@ -551,23 +551,20 @@ def scan(
             position += room
             continue
         at = HEADER_BYTES + place
-        time_us, thread, kind, ended, _, length, crc = unpack(buffer, at)
+        time_us, thread, kind, length, mark = unpack(buffer, at)
+        if check and mark != ~position & _MASK:
+            break
         if length == _WRAP:
-            if check and (crc != position & _MASK or position + room >= end):
-                break
             position += room
             continue
-        if room - size < length:
+        if length > room - size or position + size + length > end:
             break  # only in a damaged file: an entry never crosses the end of the ring
         data = bytes(buffer[at + size : at + size + length])
-        if check and (
-            not time_us  # nothing was ever written here: no entry is that old
-            or position + size + length > end
-            or crc32(data, position & _MASK) != crc
-        ):
-            break
         position += size + length
-        chunks.append((position, kind, thread, time_us, data + b"\n" if ended else data))
+        if kind > 255:  # the byte next to it says that the line was ended
+            kind -= 256
+            data += b"\n"
+        chunks.append((position, kind, thread, time_us, data))
     return chunks, position
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from log_capture.journal import (
     CONTEXT,
     CUT,
     DROPPED,
+    ENTRY_BYTES,
     EVENT,
     FRAME,
     HEADER_BYTES,
@@ -23,6 +27,7 @@ from log_capture.journal import (
     DeadJournal,
     Journal,
 )
+from log_capture.journal_file import left_behind
 
 ENVIRONMENT = "0123456789ab"
 
@@ -273,39 +278,76 @@ def test_appends_reads_commits_wrap_arounds_and_crashes_agree_with_a_list(
         assert DeadJournal(bytearray(buffer)).start.seq == model.committed
 
 
-class Torn(bytearray):
-    """Memory whose process is killed after a number of written bytes."""
-
-    left = 1 << 62
-
-    def __setitem__(self, place: Any, data: Any) -> None:
-        if isinstance(place, slice) and isinstance(data, bytes):
-            data = data[: max(0, self.left)]
-            self.left -= len(data)
-            super().__setitem__(slice(place.start, place.start + len(data)), data)
-        elif self.left > 0:
-            self.left -= 1
-            super().__setitem__(place, data)
+def torn(before: bytes, after: bytes, start: int, data: int, byte: int) -> bytearray:
+    """Memory as a death leaves it after `byte` bytes of an append: the data, then the header with its mark last."""
+    header = range(start, start + ENTRY_BYTES)
+    order = [*range(header.stop, header.stop + data), *header]
+    image = bytearray(before)
+    for place in order[:byte]:
+        image[place] = after[place]
+    return image
 
 
 @given(st.lists(line, min_size=1, max_size=12), line, st.integers(0, 340))
 def test_a_death_at_any_byte_of_an_append_loses_at_most_that_line(lines: list[bytes], last: bytes, byte: int) -> None:
-    buffer = Torn(HEADER_BYTES + 8192)
-    journal = Journal(buffer, environment=ENVIRONMENT)
+    journal, buffer = make(capacity=8192)
     for text in lines:
         journal.append(FRAME, text)
-    buffer.left = byte
+    before, start = bytes(buffer), HEADER_BYTES + journal.backlog
     journal.append(FRAME, last)
-    found = [data for _, data in recover(buffer)]
-    assert found[: len(lines)] == lines
-    assert found[len(lines) :] in ([], [last])
+    stored = byte >= ENTRY_BYTES + len(last)
+    image = torn(before, bytes(buffer), start, len(last), byte)
+    assert [data for _, data in recover(image)] == lines + [last] * stored
+
+
+class Killed(bytearray):
+    """Memory whose process dies after a number of bytes that it stores one slice at a time."""
+
+    left = 1 << 62
+
+    def __setitem__(self, place: Any, data: Any) -> None:
+        data = data[: max(0, self.left)]
+        self.left -= len(data)
+        super().__setitem__(slice(place.start, place.start + len(data)), data)
 
 
 @given(line, line, st.integers(0, 340))
 def test_a_death_while_a_line_is_extended_keeps_what_was_there_before(first: bytes, more: bytes, byte: int) -> None:
-    buffer = Torn(HEADER_BYTES + 8192)
+    buffer = Killed(HEADER_BYTES + 8192)
     journal = Journal(buffer, environment=ENVIRONMENT)
     journal.append(STDOUT, b"<" + first)
-    buffer.left = len(more) if byte >= len(more) else byte  # the checksum that follows is one 8-byte store
+    buffer.left = min(byte, len(more))  # the length that follows is one store
     journal.append(STDOUT, more)
     assert recover(buffer) == [(STDOUT, b"<" + first)]
+
+
+KILLED_WRITER = """
+import sys
+from log_capture.journal import FRAME, Journal
+from log_capture.journal_file import JournalFile
+file = JournalFile(sys.argv[1], 1 << 20)
+journal = Journal(file.buffer, environment="0123456789ab", grow=file.grow)
+number = 0
+while journal.append(FRAME, b"%d " % number * 20):
+    number += 1
+    if number == int(sys.argv[2]):
+        print(flush=True)
+print("full", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("after", [1, 20, 300, 1500, 4000])
+def test_a_sigkill_in_the_middle_of_writing_loses_no_line_that_was_written(after: int, tmp_path: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", KILLED_WRITER, str(tmp_path), str(after)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"\n"  # that many are written, and it goes on
+        writer.kill()
+    (left,) = left_behind(str(tmp_path), pytest.fail)
+    found = [data for kind, data in drain(left.journal) if kind == FRAME]
+    left.discard()
+    assert len(found) >= after
+    assert found == [b"%d " % number * 20 for number in range(len(found))]
