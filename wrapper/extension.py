@@ -9,9 +9,12 @@ waits for it.
 from __future__ import annotations
 
 import _socket
+import re
 
 #: Any name that is not a file in /opt/extensions: that is how internal extensions are told from external ones.
 NAME = "firetee"
+
+_IDENTIFIER = re.compile(rb"\r\nLambda-Extension-Identifier: *([!-~]+)", re.IGNORECASE)
 
 #: The API answers within a millisecond on the loopback; a choice.
 _TIMEOUT_S = 1.0
@@ -26,30 +29,37 @@ def register(runtime_api: str) -> _socket.socket:
 
     Raises `RegistrationError` or `OSError`.
     """
-    connection = _connect(runtime_api)
+    # Whoever has registered and does not ask keeps the environment from starting: what could fail comes before.
+    asking, waiting = _connect(runtime_api), _connect(runtime_api)
     try:
-        connection.settimeout(_TIMEOUT_S)
-        connection.sendall(
+        asking.settimeout(_TIMEOUT_S)
+        asking.sendall(
             (
                 f"POST /2020-01-01/extension/register HTTP/1.1\r\nHost: {runtime_api}\r\n"
                 f"Lambda-Extension-Name: {NAME}\r\n"
                 'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"events":[]}'
             ).encode()
         )
-        status, headers = _read_head(connection)
-        identifier = headers.get("lambda-extension-identifier")
-        if status != 200 or not identifier:
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            data = asking.recv(4096)
+            if not data:
+                raise RegistrationError("the Extensions API closed the connection")
+            answer += data
+        identifier = _IDENTIFIER.search(answer)
+        if identifier is None:
+            status = answer.partition(b"\r\n")[0].decode("latin-1")
             raise RegistrationError(f"the Extensions API answered {status}")
+        waiting.sendall(
+            b"GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: %b\r\nLambda-Extension-Identifier: %b\r\n\r\n"
+            % (runtime_api.encode(), identifier[1])
+        )
+    except BaseException:
+        waiting.close()
+        raise
     finally:
-        connection.close()
-    connection = _connect(runtime_api)
-    connection.sendall(
-        (
-            f"GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: {runtime_api}\r\n"
-            f"Lambda-Extension-Identifier: {identifier}\r\n\r\n"
-        ).encode()
-    )
-    return connection
+        asking.close()
+    return waiting
 
 
 def _connect(runtime_api: str) -> _socket.socket:
@@ -66,15 +76,3 @@ def _connect(runtime_api: str) -> _socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _read_head(connection: _socket.socket) -> tuple[int, dict[str, str]]:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        data = connection.recv(4096)
-        if not data:
-            raise RegistrationError("the Extensions API closed the connection")
-        head += data
-    first, *rest = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-    headers = dict(line.split(":", 1) for line in rest if ":" in line)
-    return int(first.split()[1]), {name.strip().lower(): value.strip() for name, value in headers.items()}

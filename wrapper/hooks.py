@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+from log_capture.guard import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .lifecycle import Lifecycle
+
+    #: As wrapt calls a wrapper: with the wrapped callable, its instance, and its arguments.
+    Around = Callable[[Any, Any, Any, Any], Any]
 
 _CLIENT = "awslambdaric.lambda_runtime_client"
 _BOOTSTRAP = "awslambdaric.bootstrap"
@@ -45,27 +50,42 @@ class ClientFinder:
             spec = find(name, path, target) if find is not None else None
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _WrappingLoader(spec.loader, self._wrap)
+                    spec.loader.exec_module = _afterwards(spec.loader.exec_module, spec.loader, self._wrap)
                 return spec
         return None
 
 
-class _WrappingLoader:
-    """The original loader, until the module has run."""
+def _afterwards(execute: Callable[[ModuleType], None], loader: Any, call: Callable[[ModuleType], None]) -> Any:
+    """`loader.exec_module` for one time: the original one, `execute`, and then `call(module)`."""
 
-    def __init__(self, loader: Any, wrap: Callable[[ModuleType], None]) -> None:
-        self._loader = loader
-        self._wrap = wrap
+    def exec_module(module: ModuleType) -> None:
+        del loader.exec_module  # the instance's, which hides the original
+        execute(module)
+        call(module)
 
-    def create_module(self, spec: Any) -> Any:
-        return self._loader.create_module(spec)
+    return exec_module
 
-    def exec_module(self, module: ModuleType) -> None:
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        self._loader.exec_module(module)
-        self._wrap(module)
+
+def _guarded(around: Around, failed: Callable[[BaseException], None]) -> Around:
+    """`around`, but when it fails before it has called the original method, that is called all the same."""
+
+    def call(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        called = False
+
+        def original(*args: Any, **kwargs: Any) -> Any:
+            nonlocal called
+            called = True
+            return wrapped(*args, **kwargs)
+
+        try:
+            return around(original, instance, args, kwargs)
+        except Exception as error:
+            if called or not is_ours(error):
+                raise
+            failed(error)
+        return wrapped(*args, **kwargs)
+
+    return call
 
 
 def wrap_client(module: ModuleType, lifecycle: Lifecycle, function_wrapper: Any) -> None:
@@ -84,7 +104,7 @@ def wrap_client(module: ModuleType, lifecycle: Lifecycle, function_wrapper: Any)
             ("report_restore_error", lifecycle.around_restore_error),
         ):
             if hasattr(client, name):
-                setattr(client, name, function_wrapper(getattr(client, name), wrapper))
+                setattr(client, name, function_wrapper(getattr(client, name), _guarded(wrapper, lifecycle.failed)))
     else:
         for name, attribute, wrapper in (
             ("FramedTelemetryLogSink", "__enter__", lifecycle.around_sink_enter),
@@ -93,4 +113,5 @@ def wrap_client(module: ModuleType, lifecycle: Lifecycle, function_wrapper: Any)
         ):
             sink = getattr(module, name, None)
             if sink is not None and hasattr(sink, attribute):
-                setattr(sink, attribute, function_wrapper(getattr(sink, attribute), wrapper))
+                guarded = _guarded(wrapper, lifecycle.failed)
+                setattr(sink, attribute, function_wrapper(getattr(sink, attribute), guarded))

@@ -44,7 +44,7 @@ class Lifecycle:
         self._config = config
         self._capture = capture
         self._events = events
-        self._messages = messages
+        self.failed = messages.failed
         self._timeout_s = config.flush_timeout_ms / 1000
         self._deadline = 0.0  # of the invocation that runs, in monotonic seconds; 0 while none does
         self._waited_before = 0.0
@@ -121,7 +121,7 @@ class Lifecycle:
         except Exception as error:
             if not is_ours(error):
                 raise
-            self._messages.failed(error)
+            self.failed(error)
 
     # ---- init ------------------------------------------------------------------------------------------------------
 
