@@ -147,6 +147,8 @@ class Journal:
         self._generation = 0
         self._cut_threads: set[tuple[int, int]] = set()
         self._dropped = [0, 0]  # lines and bytes that found no room since the last DROPPED entry
+        self._late_cut = False  # these found no room either, and must come before anything else
+        self._late_context: bytes | None = None
         self.urgent = False  # something that a flush must deliver was appended since the last `read`
         _HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
         self.commit(Commit(0, 0, 0, b""))
@@ -263,13 +265,13 @@ class Journal:
 
     def _store(self, kind: int, data: bytes, time_us: int, thread: int) -> bool:
         """Append in every case, after the note on dropped lines if one is due."""
-        if self._dropped[1]:
-            self._note_drops()
+        if self._behind:
+            self._catch_up()
         if self._cut_threads and kind <= STDERR:
             data = self._rest_of_dropped_line(kind, data, thread)
             if not data:
                 return False
-        if self._dropped[1] or not self._write(kind, data, time_us, thread, _RESERVE):
+        if self._behind or not self._write(kind, data, time_us, thread, _RESERVE):
             self._drop(kind, data, thread)
             return False
         if kind < CONTEXT:
@@ -311,7 +313,7 @@ class Journal:
 
     def _measure(self) -> None:
         """Find how far entries can be appended without a further thought."""
-        if self._dropped[1] or self._cut_threads:
+        if self._behind or self._cut_threads:
             self._straight = 0
         else:
             lap = self._head - self._head % self._capacity
@@ -324,12 +326,31 @@ class Journal:
 
     # ---- drops, under the lock -----------------------------------------------------------------------------------
 
+    @property
+    def _behind(self) -> bool:
+        """Whether something found no room that must come before anything else."""
+        return bool(self._dropped[1]) or self._late_cut or self._late_context is not None
+
+    def _catch_up(self) -> None:
+        """If there is room again: the note on what was dropped, the end of an invocation, the ids of the next."""
+        if self._dropped[1]:
+            self._note_drops()
+        if self._late_cut and self._write(CUT, b"", time_ns() // 1000, 0, 0):
+            self._late_cut = False
+        context = self._late_context
+        if context is not None and not self._dropped[1] and self._write(CONTEXT, context, time_ns() // 1000, 0, _RESERVE):
+            self._late_context = None
+
     def _drop(self, kind: int, data: bytes, thread: int) -> None:
         self._open_kind = -1
         if kind <= STDERR:
             self._count_drop(data.count(b"\n"), len(data))
             if not data.endswith(b"\n"):
                 self._cut_threads.add((kind, thread))
+        elif kind == CONTEXT:
+            self._late_context = data
+        elif kind == CUT:
+            self._late_cut = True
         else:
             self._count_drop(1, len(data))
         self._measure()
@@ -377,8 +398,8 @@ class Journal:
         try:
             self._busy = True
             self._store_reentrant()
-            if self._dropped[1]:
-                self._note_drops()
+            if self._behind:
+                self._catch_up()
             start, head = self._read, self._head
             self._open_kind = -1  # what is handed out is not extended any more
             if head - start <= limit:
@@ -446,6 +467,7 @@ class DeadJournal:
         self._generation, self.start = _newest_commit(buffer)
         self._read = self._tail = self.start.position
         self._drops: tuple[int, int] = _DROPS.unpack_from(buffer, _DROPS_AT)
+        self._newest_us = 0  # when the newest entry was written
         self._ended = False
         *copied, self._end, self._echoed = _SPOOLS.unpack_from(buffer, _SPOOLS_AT)
         self.copied = copied[0], copied[1]
@@ -492,11 +514,14 @@ class DeadJournal:
                 kind, time_us, data = more
                 self._read += len(data)
                 return [(self._read, kind, 0, time_us, data)]
-        if not chunks and not self._ended:
+        if chunks:
+            self._newest_us = chunks[-1][3]
+        elif not self._ended:
             self._ended = True
+            time_us = self._newest_us or time_ns() // 1000  # the same again after another crash, if there is a choice
             if self._drops[1]:
-                chunks = [(self._read, DROPPED, 0, time_ns() // 1000, _DROPS.pack(*self._drops))]
-            chunks.append((self._read, CUT, 0, time_ns() // 1000, b""))
+                chunks = [(self._read, DROPPED, 0, time_us, _DROPS.pack(*self._drops))]
+            chunks.append((self._read, CUT, 0, time_us, b""))
         return chunks
 
     def commit(self, commit: Commit) -> int:
@@ -504,6 +529,8 @@ class DeadJournal:
         self._tail = commit.position
         self._generation += 1
         _write_slot(self._buffer, self._generation, commit.position, commit)
+        if self.empty:
+            _DROPS.pack_into(self._buffer, _DROPS_AT, 0, 0)  # told, and not to be told again after another crash
         return commit.position
 
     def close(self) -> None:
