@@ -109,11 +109,11 @@ class Ground:
 
 @contextmanager
 def prepared(python: Python, progress: Callable[[str], None]) -> Iterator[Ground]:
-    """Build the layer of this tree and put the function in place, compiled; removed at the end."""
+    """Build the layer of this tree, compiled for `python`, and put the function in place; removed at the end."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firetee-bench-")))
         progress("the layer, as built from this tree")
-        layer.unpack(layer.build(folder / "layer.zip"), folder / "opt")
+        layer.unpack(layer.build(folder / "layer.zip", [python.path]), folder / "opt")
         shutil.copytree(FUNCTION, folder / "task", ignore=shutil.ignore_patterns("__pycache__"))
         authority = Authority()
         authority.write(folder / "ca.pem")

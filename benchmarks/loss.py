@@ -26,11 +26,13 @@ def measure(ground: Ground, rounds: int) -> dict[str, Any]:
     for variant in FIELD:
         if variant.ships:
             ground.progress(f"lines lost by {variant.title}")
-            cases = {"exit, then an invocation": _exit_then_next, "exit, then nothing": _exit, "freeze": _freeze}
-            result[variant.name] = {
-                case: median(LINES - len(lose(ground, variant)) for _ in range(rounds)) for case, lose in cases.items()
-            }
+            result[variant.name] = {case: median(lost(ground, variant, case) for _ in range(rounds)) for case in CASES}
     return result
+
+
+def lost(ground: Ground, variant: Variant, case: str) -> int:
+    """How many of the 100 lines did not arrive."""
+    return LINES - len(CASES[case](ground, variant))
 
 
 def _exit(ground: Ground, variant: Variant) -> set[int]:
@@ -68,3 +70,6 @@ def _arrived(environment: Environment, most_s: float) -> set[int]:
     except TimeoutError:
         pass
     return environment.sink.lines("lost")
+
+
+CASES = {"exit, then an invocation": _exit_then_next, "exit, then nothing": _exit, "freeze": _freeze}

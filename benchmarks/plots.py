@@ -63,7 +63,7 @@ def _cold(cold: dict[str, Any]) -> None:
 
 
 def _latency(warm: dict[str, Any]) -> None:
-    figure, axes = plt.subplots(figsize=(7, 3.5))
+    figure, axes = plt.subplots(figsize=(8.5, 3.5))
     for each in FIELD:
         quantiles = warm[each.name]["lines"]["10"]["asked_quantiles_ms"]
         shares = [100 * step / (len(quantiles) - 1) for step in range(len(quantiles))]
@@ -71,9 +71,10 @@ def _latency(warm: dict[str, Any]) -> None:
             quantiles[:-1], shares[:-1], color=COLOURS[each.name], label=each.title
         )  # (the maximum is one outlier)
     axes.set_xscale("log")
-    axes.set_xlabel("invocation with 10 lines, ms")
-    axes.set_ylabel("% of invocations that took at most that")
-    axes.legend(fontsize=7, frameon=False)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("invocation with 10 lines: at most so many ms")
+    axes.set_ylabel("% of invocations")
+    axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     _save(figure, "latency")
 
 
@@ -86,6 +87,7 @@ def _growth(growth: dict[str, Any]) -> None:
             axes.plot(at, medians, marker=".", color=COLOURS[name], label=BY_NAME[name].title)
         axes.set_xscale("symlog" if 0 in at else "log")
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(curve)
     panels[0].set_ylabel("until the response is posted, ms")
     panels[0].legend(frameon=False)
@@ -93,7 +95,7 @@ def _growth(growth: dict[str, Any]) -> None:
 
 
 def _cost(measured: dict[str, Any]) -> None:
-    figure, axes = plt.subplots(figsize=(7, 3))
+    figure, axes = plt.subplots(figsize=(8, 3))
     names = [each.name for each in FIELD if each.name != "bare"][::-1]
     parts = {name: cost.per_million(measured, name) for name in names}
     left = [0.0] * len(names)
@@ -103,6 +105,6 @@ def _cost(measured: dict[str, Any]) -> None:
         values = [max(0.0, parts[name][part]) for name in names]
         axes.barh([BY_NAME[name].title for name in names], values, left=left, color=shades[part], label=label)
         left = [before + value for before, value in zip(left, values, strict=True)]
-    axes.set_xlabel("added to a million invocations of 10 lines, US$")
+    axes.set_xlabel("added to a million invocations of 10 lines, US$ (what others charge for lines: not counted)")
     axes.legend(frameon=False)
     _save(figure, "cost")
