@@ -91,11 +91,16 @@ def unpack(layer: Path, target: Path) -> None:
             path.chmod(stat.S_IMODE(entry.external_attr >> 16))
 
 
+def sources() -> Path:
+    """The folder that holds `bin`, `wrapper` and `log_capture`: the checkout, or what an installation carries."""
+    if (fetch.ROOT / EXECUTABLE).is_file():
+        return fetch.ROOT
+    return Path(__file__).parent / "payload"
+
+
 def _sources() -> Iterator[tuple[str, bytes]]:
     """Our own files, by their name in the zip."""
-    root = fetch.ROOT
-    if not (root / EXECUTABLE).is_file():
-        root = Path(__file__).parent / "payload"  # the installed command line carries them
+    root = sources()
     yield EXECUTABLE, (root / EXECUTABLE).read_bytes()
     for package in PACKAGES:
         folder = root / package

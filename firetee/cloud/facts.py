@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from firetee import fetch
+from firetee import layer
 from firetee.cloud import arns, layers, policy, streams
 from firetee.cloud.aws import Cloud
 from firetee.cloud.checks import Facts, StreamSeen
@@ -16,8 +16,6 @@ from firetee.cloud.wiring import LAYER_NAME, PREFIX, STREAM_VARIABLE
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
-
-_CONFIG = fetch.ROOT / "wrapper" / "config.py"
 
 
 def gather(cloud: Cloud, function: FunctionState) -> Facts:
@@ -61,7 +59,7 @@ def judge_settings(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, 
 
     The layer's own reading of its settings is asked: two readings would drift apart.
     """
-    spec = importlib.util.spec_from_file_location("firetee_settings", _CONFIG)
+    spec = importlib.util.spec_from_file_location("firetee_settings", layer.sources() / "wrapper" / "config.py")
     if spec is None or spec.loader is None:
         return (), ()
     module: Any = importlib.util.module_from_spec(spec)

@@ -131,7 +131,7 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
                 SetRolePolicy(function.role_arn, policy.name_for(function.name, function.region), policy_now, document)
             )
     if wanted != now:
-        record = wiring.remember(now, undo.decode(function.tags), layer_name=wish.layer_name)
+        record = wiring.remember(now, _record(function), layer_name=wish.layer_name)
         found += _tag_steps(function, undo.encode(record))
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
     return Plan(function.name, tuple(found), _notes(function) if found else ())
@@ -146,7 +146,9 @@ def plan_detach(
     goes last.
     """
     now = Wiring(dict(function.env), function.layers)
-    record = None if purge else undo.decode(function.tags)
+    record = _record(function)
+    if purge:
+        record = None
     wanted = wiring.detached(now, record, layer_name=layer_name)
     found: list[Step] = []
     if wanted != now:
@@ -156,6 +158,16 @@ def plan_detach(
         found.append(SetRolePolicy(function.role_arn, name, policy_now, None))
     found += _tag_steps(function, {})
     return Plan(function.name, tuple(found), _notes(function) if found else ())
+
+
+def _record(function: FunctionState) -> undo.UndoRecord | None:
+    """The function's undo record. Raises CloudError if its tags cannot be read: it might be there all the same."""
+    if function.tags_error:
+        raise CloudError(
+            f"The tags of {function.name} cannot be read: {function.tags_error}",
+            "Ask for lambda:ListTags on the function: what was there before `attach` is kept in its tags.",
+        )
+    return undo.decode(function.tags)
 
 
 def _tag_steps(function: FunctionState, wanted: dict[str, str]) -> list[Step]:

@@ -30,6 +30,8 @@ class FunctionState:
     layers: tuple[str, ...] = ()
     """ARNs of layer versions, in the order in which Lambda unpacks them."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    tags_error: str = ""
+    """Why the tags could not be read; empty if they were."""
     revision: str = ""
     version: str = "$LATEST"
     last_update: str = "Successful"
@@ -102,6 +104,7 @@ def from_answer(answer: Mapping[str, Any]) -> FunctionState:
         env=dict(environment.get("Variables") or {}),
         layers=tuple(layer["Arn"] for layer in config.get("Layers") or []),
         tags=dict(answer.get("Tags") or {}),
+        tags_error=(answer.get("TagsError") or {}).get("Message", ""),
         revision=config.get("RevisionId") or "",
         version=config.get("Version") or "$LATEST",
         last_update=config.get("LastUpdateStatus") or "Successful",
