@@ -44,7 +44,8 @@ FUNCTIONS: dict[str, str] = {
             found = []
             for call in (lambda: sys.stdout.write(1), lambda: sys.stdout.buffer.write("text"),
                          lambda: sys.stdout.seek(0), lambda: sys.stdout.nothing, lambda: sys.stdout.write(),
-                         lambda: sys.stdout.read(), lambda: sys.stdout.writelines([1]), lambda: print("\\ud800", file=sys.stdout)):
+                         lambda: sys.stdout.read(), lambda: sys.stdout.writelines([1]),
+                         lambda: print("\\ud800", file=sys.stdout)):
                 try:
                     found.append(str(call()))
                 except Exception as error:
