@@ -3,6 +3,6 @@
 __main__     the command          goals      what issue 6 promised, beside what was measured
 ground       environments         report     results.json to docs/performance.md
 variants     who is measured      plots      results.json to docs/images/
-field        the others' packages cold, warm, growth, loss, bill, sustained, journal: one measurement each
+field        the others' packages cold, warm, floor, growth, loss, bill, sustained, journal: one measurement each
 sink         a server that takes everything at once
 """

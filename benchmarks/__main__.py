@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import bill, cold, goals, growth, journal, loss, plots, report, results, sustained, warm
+from benchmarks import bill, cold, floor, goals, growth, journal, loss, plots, report, results, sustained, warm
 from benchmarks.ground import Ground, prepared
 from firetee import runtimes
 
@@ -19,6 +19,7 @@ ROUNDS = {
     "cold": (25, 4),
     "warm": (12, 3),
     "print": (20, 6),
+    "floor": (7, 2),
     "sustained": (7, 2),
     "growth": (7, 2),
     "loss": (3, 1),
@@ -28,6 +29,7 @@ MEASUREMENTS: dict[str, Callable[[Ground, int], Any]] = {
     "cold": cold.measure,
     "warm": warm.measure,
     "print": warm.measure_print,
+    "floor": floor.measure,
     "sustained": sustained.measure,
     "growth": growth.measure,
     "loss": loss.measure,
@@ -54,9 +56,9 @@ def main(quick: bool, only: tuple[str, ...], minor: str | None) -> None:
             rounds = ROUNDS.get(name, (1, 1))[quick]
             found["measured"][name] = MEASUREMENTS[name](ground, rounds)
             found["conditions"][name] = {"rounds": rounds, "seconds": round(time.monotonic() - since, 1)}
+            found["machine"] = results.machine(python)
+            results.save(found)  # each by itself, so that what was measured outlives an interruption
             console.print(f"{name}: {time.monotonic() - since:.0f} s")
-    found["machine"] = results.machine(python)
-    results.save(found)
     plots.draw(found)
     report.write(found)
     Console().print(goals.table(found))

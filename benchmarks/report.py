@@ -37,6 +37,7 @@ def page(results: Mapping[str, Any]) -> str:
         "bill": _bill(measured["bill"]),
         "cost": _cost(measured),
         "not_first": _not_first(measured),
+        "floor": spread(measured["floor"]["ms"]),
         "print": _print(measured["print"]),
         "sustained": _sustained(measured["sustained"]),
         "journal": _journal(measured["journal"]),
