@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from wrapper.config import Config
 
+    from .fd_tail import FdTail
     from .filters import Filters
     from .journal_file import LeftBehind
 
@@ -69,8 +70,10 @@ class Capture:
             watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
         )
         blocking = config.overflow == "block"
+        self._record_as = self._append_as_or_wait if blocking else self.journal.append_as
         self.tee = Tee(proxy, self._append_or_wait if blocking else self.journal.append, failed)
         self.children: Children | None = None
+        self.fd_tail: FdTail | None = None
         self._said_dropped = False
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
         self._targets = make_targets(
@@ -95,20 +98,42 @@ class Capture:
             stream = getattr(sys, name)
             if stream is None:
                 continue
-            tee = self.tee.text(stream, kind)
+            tee = self.tee.text(stream, kind, fileno=kind + 1 if kind + 1 in self.originals else None)
             setattr(sys, name, tee)
             if getattr(sys, f"__{name}__") is stream:
                 setattr(sys, f"__{name}__", tee)
 
-    def capture_children(self, function_wrapper: Any) -> None:
-        """Take the output of child processes too; `function_wrapper` is wrapt's. Before the function is imported."""
-        self.children = Children(
-            record=self._append_as_or_wait if self._config.overflow == "block" else self.journal.append_as,
-            before_writes=self.tee.before_writes,
+    def take_descriptors(self, sys: ModuleType, function_wrapper: Any) -> None:
+        """`FIRETEE_CAPTURE=fd`: take what native code writes, too. Before `tee_streams`."""
+        from .fd_tail import FdTail, LeftSpools  # at boot, but only where it is wanted
+
+        self._left_spools = LeftSpools
+        self.fd_tail = FdTail(
+            self._file.stem,
+            record=self._record_as,
+            progress=self.journal.note_copied,
             failed=self._failed,
             function_wrapper=function_wrapper,
         )
+        self.fd_tail.install(sys)
+        self.tee.before_writes.append(self.fd_tail.before_write)
+        self.shipper.before_look = self.fd_tail.copy
+
+    def capture_children(self, function_wrapper: Any) -> None:
+        """Take the output of child processes too; `function_wrapper` is wrapt's. Before the function is imported."""
+        self.children = Children(
+            record=self._record_as,
+            before_writes=self.tee.before_writes,
+            failed=self._failed,
+            function_wrapper=function_wrapper,
+            originals=self.originals,
+        )
         self.children.install()
+
+    @property
+    def originals(self) -> dict[int, int]:
+        """What fds 1 and 2 were, where they lead to us."""
+        return self.fd_tail.originals if self.fd_tail is not None else {}
 
     @property
     def threads(self) -> set[int]:
@@ -156,12 +181,25 @@ class Capture:
         self.journal.renew(self._file.buffer, environment=self.environment, grow=self._file.grow)
         self._delivery.forget()
         self.shipper = self._make_shipper()
+        if self.fd_tail is not None:
+            self.shipper.before_look = self.fd_tail.copy
+            if forked:
+                self.fd_tail.forked()
+            else:
+                self.fd_tail.begin_anew(self._file.stem)
         if forked:
             old.abandon()
             if self.children is not None:
                 self.children.begin_anew()
         else:
             old.discard()
+
+    def streams_replaced(self) -> None:
+        """In a forked worker whose fds 1 and 2 the runtime has replaced: these are the streams from now on."""
+        if self.fd_tail is not None:
+            self.fd_tail.streams_replaced(self._file.stem)
+        if self.children is not None:
+            self.children.streams_replaced()
 
     def before_fork(self) -> bool:
         """End the sender's thread if it is idle, so that a process with one thread forks as such. True if it ended."""
@@ -227,7 +265,19 @@ class Capture:
     def _dead_source(self, found: LeftBehind) -> Source:
         journal = found.journal
         renderer = self._renderer(journal.environment)
-        return Source(journal, renderer, self._packer, start=journal.start, discard=found.discard)
+        discard = found.discard
+        if self.fd_tail is not None:
+            spools = self._left_spools(found.stem, journal.copied)
+            if spools:
+                if not journal.echoed:
+                    spools.echo(self.originals)
+                journal.read_on(spools.read)
+
+            def discard() -> None:
+                spools.discard()
+                found.discard()
+
+        return Source(journal, renderer, self._packer, start=journal.start, discard=discard)
 
     def statistics(self) -> dict[str, float]:
         """What was done since the last call: lines, bytes, calls, retries, milliseconds that invocations waited."""
@@ -242,6 +292,8 @@ class Capture:
         self.shipper.stop()
         if self.children is not None:
             self.children.leave()
+        if self.fd_tail is not None:
+            self.fd_tail.leave()
         if self.journal.empty:
             self._file.discard()
 
@@ -249,7 +301,9 @@ class Capture:
         self.shipper.hurry()
 
     def _drain(self) -> None:
-        """Have in the journal what child processes wrote until now."""
+        """Have in the journal what child processes and native code wrote until now."""
+        if self.fd_tail is not None:
+            self.fd_tail.copy()
         if self.children is not None:
             self.children.drain()
 

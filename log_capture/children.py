@@ -32,7 +32,7 @@ from .journal import STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     #: Takes the kind of entry, the data, and the number that tells whose lines they are.
@@ -91,7 +91,7 @@ class Children:
     """Captures child processes.
 
     `record(kind, data, key)` is `Journal.append_as` or stands for it; `before_writes` is `Tee.before_writes`;
-    `function_wrapper` is wrapt's.
+    `function_wrapper` is wrapt's. `originals` says what fds 1 and 2 really are, where they lead to us (`fd_tail.py`).
     """
 
     def __init__(
@@ -101,13 +101,15 @@ class Children:
         before_writes: list[Callable[[], None]],
         failed: Callable[[BaseException], None],
         function_wrapper: Any,
+        originals: Mapping[int, int],
     ) -> None:
         self._record = record
         self._before_writes = before_writes
         self._failed = failed
         self._function_wrapper = function_wrapper
         self._last_key = 1  # 0 and 1 are native code's (`fd_tail.py`); threads' idents are addresses
-        self._streams = _Streams()
+        self._originals = originals
+        self._streams = _Streams(originals)
         self._posix_spawn = os.posix_spawn
         self.thread_id = 0  # of the thread that copies
         self._wake_read = self._wake_write = -1
@@ -133,7 +135,7 @@ class Children:
 
     def streams_replaced(self) -> None:
         """The runtime has put other files on fds 1 and 2 than this process began with."""
-        self._streams = _Streams()
+        self._streams = _Streams(self._originals)
 
     def install(self) -> None:
         """Before the function imports `subprocess`, which takes a reference of its own."""
@@ -193,7 +195,8 @@ class Children:
         targets = {fd: target for fd in sorted(fds) if (target := self._streams.target(fd)) >= 0}
         if not targets or not self._start_thread():
             return {}
-        self.drain()  # what came before this child stays in front of it, also where it is not captured
+        for step in self._before_writes:  # what came before this child stays in front of what it writes
+            step()
         ends: dict[int, int] = {}
         by_target: dict[int, int] = {}
         for fd, target in targets.items():
@@ -366,20 +369,22 @@ class Children:
 
 
 class _Streams:
-    """The files that fds 1 and 2 stood for when this was made."""
+    """The files that fds 1 and 2 stood for when this was made; `originals` are what they really are, where known."""
 
-    def __init__(self) -> None:
+    def __init__(self, originals: Mapping[int, int]) -> None:
+        self._originals = originals
         self._identities = {fd: _identity(fd) for fd in _KINDS}
         self._copies: dict[tuple[int, int], int] = {}
 
     def target(self, fd: int) -> int:
         """A descriptor of our own of that file; -1 if `fd` is something else now, or nothing to capture."""
-        identity = _identity(fd)
-        if identity is None or identity != self._identities[fd] or os.isatty(fd):
+        original = self._originals.get(fd, fd)
+        identity = _identity(original)
+        if identity is None or _identity(fd) != self._identities[fd] or os.isatty(original):
             return -1
         copy = self._copies.get(identity, -1)
         if copy < 0:
-            copy = self._copies[identity] = os.dup(fd)
+            copy = self._copies[identity] = os.dup(original)
         return copy
 
 

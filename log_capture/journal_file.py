@@ -60,6 +60,11 @@ class JournalFile:
         os.rename(hidden, visible)  # only now can another process find it: locked and of its full size
         self.path = visible
 
+    @property
+    def stem(self) -> str | None:
+        """The path without its suffix; None for anonymous memory."""
+        return None if self.path is None else self.path.removesuffix(_SUFFIX)
+
     def grow(self, upto: int) -> bool:
         """Back the first `upto` bytes with real blocks; False if the disk is full."""
         if self._fd < 0:
@@ -89,6 +94,7 @@ class LeftBehind:
 
     def __init__(self, path: str, fd: int, journal: DeadJournal) -> None:
         self.path = path
+        self.stem = path.removesuffix(_SUFFIX)
         self._fd = fd
         self.journal = journal
 

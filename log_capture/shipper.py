@@ -71,6 +71,7 @@ class Shipper:
         self.on_start_again: Callable[[], None] | None = None
         self._watched: Callable[[], None] | None = None
         self.on_deadline: Callable[[], None] | None = None
+        self.before_look: Callable[[], None] | None = None  # brings in what waits outside the journals
         self._taken_lines = self._taken_bytes = 0  # of sources that are gone
         self.waited_s = 0.0  # what invocations waited for, in all
         self._wake_read, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -319,6 +320,9 @@ class Shipper:
 
     def _look(self) -> None:
         """Send what waits while the function runs and nobody waits for it; one try, the rest is for the next look."""
+        gather = self.before_look
+        if gather is not None:
+            gather()
         was_open = self._breaker.is_open
         if self.empty or (was_open and not self._breaker.probe_due):
             return

@@ -34,11 +34,14 @@ class Tee:
         #: front of it; they deal with their own failures. Empty most of the time.
         self.before_writes: list[Callable[[], None]] = []
 
-    def text(self, stream: Any, kind: int) -> Any:
-        """A tee for a text stream and the streams below it (`buffer`, `buffer.raw`)."""
+    def text(self, stream: Any, kind: int, *, fileno: int | None = None) -> Any:
+        """A tee for a text stream and the streams below it (`buffer`, `buffer.raw`).
+
+        `fileno` is what they say their descriptor is, where they write to a copy of it.
+        """
         record, failed, muted, before = self._record, self._failed, self._muted, self.before_writes
         original = stream.write
-        buffer = self.binary(stream.buffer, kind) if hasattr(stream, "buffer") else None
+        buffer = self.binary(stream.buffer, kind, fileno) if hasattr(stream, "buffer") else None
 
         def write(text: str, /) -> Any:
             for step in before:
@@ -58,13 +61,13 @@ class Tee:
                 failed(error)
             return result
 
-        return self._stand_in(stream, write, "buffer", buffer)
+        return self._stand_in(stream, write, "buffer", buffer, fileno)
 
-    def binary(self, stream: Any, kind: int) -> Any:
+    def binary(self, stream: Any, kind: int, fileno: int | None = None) -> Any:
         """A tee for a binary stream, buffered or raw."""
         record, failed, before = self._record, self._failed, self.before_writes
         original = stream.write
-        raw = self.binary(stream.raw, kind) if hasattr(stream, "raw") else None
+        raw = self.binary(stream.raw, kind, fileno) if hasattr(stream, "raw") else None
 
         def write(data: Any, /) -> Any:
             for step in before:
@@ -79,9 +82,11 @@ class Tee:
                 failed(error)
             return result
 
-        return self._stand_in(stream, write, "raw", raw)
+        return self._stand_in(stream, write, "raw", raw, fileno)
 
-    def _stand_in(self, stream: Any, write: Callable[[Any], Any], below: str, tee_below: Any) -> Any:
+    def _stand_in(
+        self, stream: Any, write: Callable[[Any], Any], below: str, tee_below: Any, fileno: int | None = None
+    ) -> Any:
         """A proxy of `stream` with another `write`, and the tee of the stream below it.
 
         What each `print` needs is on the class of its own: a name that the proxy has to look for costs a microsecond.
@@ -103,6 +108,8 @@ class Tee:
             "__enter__": enter,
             "__repr__": lambda self: repr(stream),
         }
+        if fileno is not None:
+            members["fileno"] = staticmethod(lambda: fileno)
         if tee_below is not None:
 
             def detach() -> Any:

@@ -70,16 +70,19 @@ class Boot:
         self.lifecycle = Lifecycle(config, capture, events, self.messages)
         self.lifecycle.init_starts()
         if "function" in config.events:
+            if config.capture == "fd":
+                capture.take_descriptors(sys, wrapt.FunctionWrapper)
+                self.messages.fd = capture.originals.get(2, 2)
             capture.tee_streams(sys)
             capture.capture_children(wrapt.FunctionWrapper)
 
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""
-        sys.meta_path.insert(0, ClientFinder(self._wrap_client))
+        sys.meta_path.insert(0, ClientFinder(partial(self.lifecycle.safely, self._wrap_client)))
         atexit.register(self.lifecycle.exit)  # the first to be registered is the last to run
 
     def _wrap_client(self, module: Any) -> None:
-        self.lifecycle.safely(wrap_client, module, self.lifecycle, self._function_wrapper)
+        wrap_client(module, self.lifecycle, self._function_wrapper)
 
     def listen_for_the_end(self) -> None:
         """Start the sender's thread, which hears of SIGTERM too; forked children get one and a journal of their own."""
@@ -116,6 +119,7 @@ class Boot:
         """Managed Instances: this process is a forked worker, which runs invocations of its own."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
+            self.capture.streams_replaced()
             self._start_sender()
 
     def _sigterm(self) -> None:

@@ -16,7 +16,7 @@ class Messages:
 
     def __init__(self, level: str, fd: int = 2) -> None:
         self._least = _RANKS[level]
-        self._fd = fd
+        self.fd = fd
         self._failures: set[str] = set()
         self.also: Callable[[str], None] | None = None  # a second place for them: records of the kind `extension`
 
@@ -44,7 +44,7 @@ class Messages:
             return
         line = " ".join(text.split("\n"))
         try:
-            os.write(self._fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
+            os.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             pass  # stderr is closed: there is nobody to tell
         if self.also is not None:

@@ -23,6 +23,7 @@ children = Children(
     before_writes=before_writes,
     failed=failures.append,
     function_wrapper=FunctionWrapper,
+    originals={{}},
 )
 children.install()
 import subprocess
