@@ -106,8 +106,8 @@ class Renderer:
                 text = _on_one_line(text)
             this_second, micros = divmod(time_us, 1_000_000)
             if this_second != second:
+                second_text = self._second_text = _second_text(this_second)
                 second = self._second = this_second
-                second_text = self._second_text = _second_text(second)
             try:
                 head, tail = shapes[kind, stream, level, context, is_object]
             except KeyError:

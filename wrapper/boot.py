@@ -79,7 +79,7 @@ class Boot:
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""
         sys.meta_path.insert(0, ClientFinder(partial(self.lifecycle.safely, self._wrap_client)))
-        atexit.register(self.lifecycle.exit)  # the first to be registered is the last to run
+        atexit.register(self.lifecycle.safely, self.lifecycle.exit)  # the first to be registered is the last to run
 
     def _wrap_client(self, module: Any) -> None:
         wrap_client(module, self.lifecycle, self._function_wrapper)

@@ -245,10 +245,7 @@ class Lifecycle:
         self._capture.shipper.send_freely(_LAST_LINGER_S)
 
     def exit(self) -> None:
-        """The interpreter exits by itself, after the function's own exit handlers and threads."""
-        self.safely(self._exit)
-
-    def _exit(self) -> None:
+        """The interpreter exits by itself, after the function's own exit handlers and threads; called `safely`."""
         self._capture.cut()
         if self._deadline:
             self._flush()

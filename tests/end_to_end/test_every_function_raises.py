@@ -93,18 +93,19 @@ FILTERS = {
 class Cast(NamedTuple):
     """What is played when a module is tested. `shutdown`: to the end that SIGTERM makes."""
 
+    name: str
     env: dict[str, str]
     events: Sequence[dict[str, Any]] = EVENTS
     timeout_s: int = 5
     shutdown: bool = False
 
 
-USUAL = Cast({})
-BOTO3 = Cast({"FIRETEE_CLIENT": "boto3"}, EVENTS[-1:])
-FILTERED = Cast(FILTERS, EVENTS[-1:])
-ENDED = Cast({"FIRETEE_FLUSH": "batched"}, EVENTS[-1:], shutdown=True)
-LATE = Cast({}, [{"number": 5, "late": True}], timeout_s=1)
-MISTAKEN = Cast({"FIRETEE_COMPRESSION": "zip"}, EVENTS[-1:])
+USUAL = Cast("usual", {})
+BOTO3 = Cast("boto3", {"FIRETEE_CLIENT": "boto3"}, EVENTS[-1:])
+FILTERED = Cast("filtered", FILTERS, EVENTS[-1:])
+ENDED = Cast("ended", {"FIRETEE_FLUSH": "batched"}, EVENTS[-1:], shutdown=True)
+LATE = Cast("late", {}, [{"number": 5, "late": True}], timeout_s=1)
+MISTAKEN = Cast("mistaken", {"FIRETEE_COMPRESSION": "zip"}, EVENTS[-1:])
 
 CASTS = [
     *((module, USUAL) for module in MODULES),
@@ -184,7 +185,7 @@ def seen(stage: Stage, cast: Cast, **options: Any) -> Observed:
 
 @pytest.mark.newest_python
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("module", "cast"), CASTS)
+@pytest.mark.parametrize(("module", "cast"), CASTS, ids=[f"{module}-{cast.name}" for module, cast in CASTS])
 def test_the_function_does_not_notice_when_one_of_ours_raises(
     stage: Stage, workshop: Workshop, module: str, cast: Cast
 ) -> None:

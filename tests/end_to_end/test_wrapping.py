@@ -129,7 +129,12 @@ def test_a_wrapper_that_sets_pythonpath_keeps_it(stage: Stage, tmp_path: Path) -
     path = tmp_path / "otel-instrument"
     path.write_text(f'#!/bin/sh\nexport PYTHONPATH={other}\nexec "$@"\n')
     path.chmod(0o755)
-    source = 'import os, sys\ndef handler(event, context):\n    print("x")\n    return [os.environ["PYTHONPATH"], sys.path]\n'
+    source = """
+        import os, sys
+        def handler(event, context):
+            print("x")
+            return [os.environ["PYTHONPATH"], sys.path]
+    """
     bare = stage.run(source, env={"AWS_LAMBDA_EXEC_WRAPPER": str(path)}, wrapped=False)
     teed = stage.run(source, env={"FIRETEE_EXEC_WRAPPER": str(path)})
     assert teed.observed.responses == bare.observed.responses
