@@ -29,7 +29,10 @@ from firetee.commands.common import EXIT_CODES, failures_shown, json_option, ope
 @click.option("--layer-arn", default="", metavar="ARN", help="Use this layer version instead of publishing one.")
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to find or publish.")
 @click.option(
-    "--zip", "zip_path", type=click.Path(path_type=Path), help="The layer's zip; by default built when needed."
+    "--zip",
+    "zip_path",
+    type=click.Path(path_type=Path),
+    help="The layer's zip; by default the one in dist/, built if missing.",
 )
 @click.option("--no-role", is_flag=True, help="Leave the function's role alone; it may put records already.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")

@@ -22,7 +22,10 @@ FILES = ("app.py", "template.yaml", "events/hello.json", "README.md")
 @click.argument("name")
 @click.option("--directory", type=click.Path(path_type=Path), help="Where to put it; by default ./NAME.")
 @click.option(
-    "--zip", "zip_path", type=click.Path(path_type=Path), help="The layer's zip; by default built when needed."
+    "--zip",
+    "zip_path",
+    type=click.Path(path_type=Path),
+    help="The layer's zip; by default the one in dist/, built if missing.",
 )
 @json_option
 @failures_shown

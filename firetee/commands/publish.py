@@ -34,7 +34,10 @@ from firetee.commands.common import (
 @click.option("--all-regions", is_flag=True, help="Every region that is enabled in the account.")
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer.")
 @click.option(
-    "--zip", "zip_path", type=click.Path(path_type=Path), help="The layer's zip; by default built when needed."
+    "--zip",
+    "zip_path",
+    type=click.Path(path_type=Path),
+    help="The layer's zip; by default the one in dist/, built if missing.",
 )
 @click.option("--public", is_flag=True, help="Let every AWS account use the version.")
 @json_option

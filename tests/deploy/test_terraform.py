@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.deploy.provider import Block, schema
 from tests.deploy.tools import DEPLOY, HCL, imported
 
@@ -46,6 +48,7 @@ def declared() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
                         yield kind, bare(type_), bare(name), body
 
 
+@pytest.mark.timeout(300)  # the first run fetches the bindings, which are large
 def test_every_argument_is_one_that_the_provider_has() -> None:
     found: list[str] = []
     for kind, type_, name, body in declared():
