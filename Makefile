@@ -29,7 +29,7 @@ demo: $(READY)
 
 matrix: $(READY)
 	@$(BIN)/python -m firetee.prefetch --matrix
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/end_to_end
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/end_to_end tests/wrapper/test_program.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -29,7 +29,8 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     sys.setrecursionlimit(sys.getrecursionlimit() + (1 if by_module or sys.version_info >= (3, 12) else 2))
     main = type(sys)("__main__")
     namespace = main.__dict__
-    namespace.update(__builtins__=sys.modules["builtins"], __annotations__={})
+    importer = sys.modules["_frozen_importlib"].BuiltinImporter
+    namespace.update(__builtins__=sys.modules["builtins"], __annotations__={}, __loader__=importer)
     sys.modules["__main__"] = main
     first = arguments[0]
     if first == "-c":
@@ -37,13 +38,14 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
         return partial(exec, _compiled(arguments[1] + "\n", "<string>"), namespace)
     if first == "-":
         _begin(arguments, "")
+        namespace.update(__file__="<stdin>", __cached__=None)
         return partial(exec, _compiled(sys.stdin.read(), "<stdin>"), namespace)
     if first.startswith("-m"):
         module, rest = (first[2:], arguments[1:]) if first != "-m" else (arguments[1], arguments[2:])
         _begin(["-m", *rest], os.getcwd())
         return _module(module, alter_argv=True)
     if os.path.isdir(first) or first.endswith((".zip", ".pyz")):
-        _begin(arguments, first, even_if_safe=True)
+        _begin(arguments, os.path.join(os.getcwd(), first), even_if_safe=True)
         return _module("__main__", alter_argv=False)
     return partial(exec, _load(first, arguments, namespace), namespace)
 
@@ -75,6 +77,7 @@ def _module(name: str, *, alter_argv: bool) -> Callable[[], object]:
 
 
 def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeType:
+    path = os.path.join(os.getcwd(), path)
     loaders = sys.modules["_frozen_importlib_external"]
     try:
         if path.endswith(".pyc"):
@@ -86,7 +89,7 @@ def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeTyp
                 code = _compiled(file.read(), path)
     except OSError as error:
         sys.stderr.write(
-            f"{sys.executable}: can't open file {os.path.abspath(path)!r}: [Errno {error.errno}] {error.strerror}\n"
+            f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}\n"
         )
         raise SystemExit(2) from None
     _begin(arguments, os.path.dirname(os.path.realpath(path)))
