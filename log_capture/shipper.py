@@ -87,6 +87,7 @@ class Shipper:
         self.running_thread = False
         self._halting = False
         self._halted = allocate_lock()
+        self._starting = allocate_lock()
         self.may_leave_more = False  # children were forked, whose journals may be left when they die
         self._reported: set[str] = set()
 
@@ -116,6 +117,11 @@ class Shipper:
         self._delivery.abort()
         self._end_thread(_STOP_S)
 
+    def close(self) -> None:
+        """Let go of the pipe, once the thread has ended or in a forked child, which has none."""
+        os.close(self._wake_read)
+        os.close(self.wake_fd)
+
     def _end_thread(self, seconds: float) -> bool:
         self._halting = True
         if self.running_thread:
@@ -131,12 +137,20 @@ class Shipper:
     def nudge(self) -> None:
         """Wake the thread, or start it again. Never blocks: if the pipe is full it is awake already."""
         if not self.running_thread and self.on_start_again is not None:
-            self.start(warm_up=False)
-            self.on_start_again()
+            self._start_again()
         try:
             os.write(self.wake_fd, b"\0")
         except OSError:
             pass
+
+    def _start_again(self) -> None:
+        if self._starting.acquire(False):  # or somebody else does it just now
+            try:
+                if not self.running_thread and self.on_start_again is not None:
+                    self.start(warm_up=False)
+                    self.on_start_again()
+            finally:
+                self._starting.release()
 
     @property
     def urgent(self) -> bool:

@@ -1,0 +1,388 @@
+"""The sender sends when it may, waits no longer than it may, and rests when nothing runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from time import monotonic
+
+import pytest
+
+from log_capture.delivery import Delivery, Target
+from log_capture.firehose import REFUSED, THROTTLED
+from log_capture.journal import EVENT, HEADER_BYTES, STDOUT, DeadJournal, Journal
+from log_capture.pack import Packer
+from log_capture.render import Renderer
+from log_capture.retry import FIRST_PROBE_S
+from log_capture.shipper import PROBE_WAIT_S, Shipper
+from log_capture.source import Source
+from tests.fakes.client import PATIENCE_S, Hang, Held, ScriptedClient, failure
+from tests.fakes.clock import Clock
+
+#: A linger that never ends within a test, and one that ends at once.
+NEVER_S = 3600.0
+SOON_S = 0.001
+
+
+def renderer() -> Renderer:
+    return Renderer(format="text", environment="")
+
+
+class Sender:
+    """A shipper with its thread in front of a scripted client; its wall clock stands still."""
+
+    def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = ()) -> None:
+        self.client = ScriptedClient()
+        self.clock = Clock()
+        self.said: list[str] = []
+        self.failures: list[BaseException] = []
+        self.journal = Journal(bytearray(HEADER_BYTES + (1 << 20)), environment="0123456789ab", nudge=self._hurry)
+        self.shipper = Shipper(
+            [Source(self.journal, renderer(), Packer())],
+            Delivery([Target("logs", self.client)], report=self.said.append),
+            linger_s=linger_s,
+            patience_s=PATIENCE_S,
+            find_sources=lambda: list(dead),
+            failed=self.failures.append,
+            report=self.said.append,
+            wall_clock=self.clock,
+        )
+
+    def _hurry(self) -> None:
+        self.shipper.hurry()
+
+    def write(self, text: str) -> None:
+        self.journal.append(STDOUT, text.encode() + b"\n")
+
+    def resume(self) -> None:
+        self.shipper.resume(0.0, 0.0)
+
+    def flush(self, seconds: float = PATIENCE_S) -> bool:
+        return self.shipper.flush(monotonic() + seconds)
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.decode() for line in self.client.lines]
+
+
+class Signal:
+    """Set by a callback, waited for by a test."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.threads: list[int] = []
+
+    def __call__(self) -> None:
+        self.threads.append(threading.get_ident())
+        self._event.set()
+
+    def wait(self) -> None:
+        assert self._event.wait(PATIENCE_S), "it never happened"
+
+
+@pytest.fixture
+def make_sender() -> Iterator[type[Sender]]:
+    """Makes senders whose threads run, and ends them; none may have failed."""
+    made: list[Sender] = []
+
+    class Started(Sender):
+        def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = ()) -> None:
+            super().__init__(linger_s, dead)
+            made.append(self)
+            self.shipper.start(warm_up=False)
+
+    yield Started
+    for sender in made:
+        sender.shipper.stop()
+        sender.shipper.close()
+        assert not sender.shipper.running_thread
+        assert sender.failures == []
+
+
+@pytest.fixture
+def sender(make_sender: type[Sender]) -> Sender:
+    return make_sender()
+
+
+def test_a_flush_waits_until_everything_was_taken(sender: Sender) -> None:
+    sender.write("a")
+    sender.write("b")
+    assert sender.flush()
+    assert sender.lines == ["a", "b"]
+    assert sender.shipper.empty
+    assert sender.shipper.taken() == (2, 4)
+
+
+def test_a_flush_of_nothing_asks_nobody() -> None:
+    sender = Sender()  # there is not even a thread
+    assert sender.flush()
+    assert sender.shipper.waited_s == 0
+    sender.shipper.close()
+
+
+def test_the_calls_are_made_on_the_thread(sender: Sender) -> None:
+    threads = []
+    sender.client.steps.append(lambda records, deadline: (threads.append(threading.get_ident()), [None])[1])
+    sender.write("a")
+    assert sender.flush()
+    assert threads == [sender.shipper.thread_id]
+    assert threads != [threading.get_ident()]
+
+
+def test_nothing_is_sent_while_nothing_runs(make_sender: type[Sender]) -> None:
+    sender = make_sender(SOON_S)
+    sender.write("before")
+    sender.shipper.prepare(PATIENCE_S)  # the thread has been round
+    sender.resume()
+    assert sender.flush()
+    sender.shipper.pause(monotonic() + PATIENCE_S)
+    calls = len(sender.client.puts)
+    sender.write("after")
+    sender.shipper.nudge()
+    sender.shipper.prepare(PATIENCE_S)
+    assert len(sender.client.puts) == calls
+
+
+def test_while_an_invocation_runs_a_line_goes_out_after_the_linger(make_sender: type[Sender]) -> None:
+    sender = make_sender(SOON_S)
+    held = Held()
+    sender.client.steps.append(held)
+    sender.resume()
+    sender.write("while it runs")
+    assert held.reached.wait(PATIENCE_S), "nobody sent it"
+    held.release()
+    sender.shipper.pause(monotonic() + PATIENCE_S)
+    assert sender.lines == ["while it runs"]
+
+
+def test_pause_returns_only_when_no_request_is_in_flight(make_sender: type[Sender]) -> None:
+    sender = make_sender(SOON_S)
+    hang = Hang(sender.client)
+    sender.client.steps.append(hang)
+    sender.resume()
+    sender.write("a")
+    assert hang.reached.wait(PATIENCE_S)
+    sender.shipper.pause(monotonic())
+    sender.shipper.prepare(PATIENCE_S)
+    assert len(sender.client.puts) == 1
+    assert sender.lines == []
+    assert sender.flush(), "it is not lost"
+
+
+def test_a_flush_that_hangs_ends_at_its_deadline_and_the_next_ones_do_not_wait(sender: Sender) -> None:
+    sender.client.default = Hang(sender.client)
+    sender.write("a")
+    started = monotonic()
+    assert not sender.flush(0.05)
+    waited = monotonic() - started
+    assert 0.05 <= waited < 1
+    assert sender.shipper.waited_s == pytest.approx(waited, abs=0.05)
+    calls = len(sender.client.puts)
+    for _ in range(40):
+        assert not sender.flush()
+    assert len(sender.client.puts) == calls
+    assert monotonic() - started - waited < 0.1, "the breaker is open"
+
+
+def test_after_an_outage_a_probe_finds_firehose_back_and_everything_goes_out(sender: Sender) -> None:
+    sender.client.default = failure(THROTTLED)
+    sender.write("a")
+    assert not sender.flush(0.02)
+    sender.write("b")
+    sender.client.default = None
+    assert not sender.flush(), "no probe is due yet"
+    sender.clock.now += FIRST_PROBE_S
+    assert sender.flush()
+    assert sender.lines == ["a", "b"]
+    sender.write("c")
+    assert sender.flush(), "the breaker has closed"
+
+
+def test_a_probe_that_fails_holds_an_invocation_up_only_briefly(sender: Sender) -> None:
+    sender.client.default = Hang(sender.client)
+    sender.write("a")
+    assert not sender.flush(0.02)
+    sender.clock.now += FIRST_PROBE_S
+    started = monotonic()
+    assert not sender.flush()
+    assert PROBE_WAIT_S <= monotonic() - started < 2
+
+
+def test_a_permanent_refusal_is_told_once_with_its_remedy(sender: Sender) -> None:
+    sender.client.default = failure(REFUSED, "AccessDeniedException")
+    for _ in range(5):
+        sender.write("a")
+        assert not sender.flush()
+        sender.clock.now += 60
+    assert sender.said == [
+        "it failed with AccessDeniedException; mend AccessDeniedException; lines wait in the journal meanwhile"
+    ]
+
+
+def test_platform_events_ride_along_and_are_not_urgent(sender: Sender) -> None:
+    sender.journal.append(EVENT, b"platform.start\0{}")
+    assert not sender.shipper.urgent
+    assert not sender.shipper.empty
+    sender.write("line")
+    assert sender.shipper.urgent
+
+
+def test_a_lot_of_output_does_not_linger() -> None:
+    nudged = Signal()
+    sender = Sender()
+    sender.shipper.hurry = nudged  # type: ignore[method-assign]
+    sender.journal.nudge_at_next()
+    sender.write("a")
+    nudged.wait()
+    sender.shipper.close()
+
+
+def test_what_a_dead_process_left_goes_first_and_is_let_go_of(make_sender: type[Sender]) -> None:
+    memory = bytearray(HEADER_BYTES + 4096)
+    Journal(memory, environment="ffffffffffff").append(STDOUT, b"from the dead\n")
+    dead = DeadJournal(memory)
+    discarded = Signal()
+    left = Source(dead, renderer(), Packer(), start=dead.start, discard=discarded)
+    sender = make_sender(NEVER_S, (left,))
+    sender.shipper.prepare(PATIENCE_S)
+    sender.write("from the living")
+    assert sender.flush()
+    assert sender.lines == ["from the dead", "from the living"]
+    assert discarded.threads == [sender.shipper.thread_id]
+    assert sender.shipper.taken() == (2, 30)
+
+
+def test_the_deadline_s_warning_comes_on_the_thread_while_the_invocation_runs(sender: Sender) -> None:
+    warned = Signal()
+    sender.shipper.on_deadline = warned
+    sender.shipper.resume(monotonic() + 0.001, 0.0)
+    warned.wait()
+    assert warned.threads == [sender.shipper.thread_id]
+
+
+def test_there_is_no_warning_once_the_invocation_is_over(sender: Sender) -> None:
+    warned = Signal()
+    sender.shipper.on_deadline = warned
+    sender.shipper.resume(monotonic() + 60, 0.0)
+    sender.shipper.pause(monotonic())
+    sender.shipper.resume(0.0, 0.0)
+    sender.shipper.prepare(PATIENCE_S)
+    assert warned.threads == []
+
+
+def test_a_watched_descriptor_is_answered_even_while_retries_wait(make_sender: type[Sender]) -> None:
+    sender = Sender()
+    read, write = os.pipe()
+    called = Signal()
+
+    def came() -> None:
+        os.read(read, 1)
+        called()
+
+    def fail_and_signal(records: object, deadline: float) -> list[str | None]:
+        os.write(write, b"x")
+        return ["ServiceUnavailableException"]
+
+    sender.client.steps.append(fail_and_signal)
+    sender.shipper.watch(read, came)
+    sender.shipper.start(warm_up=False)
+    sender.write("a")
+    assert sender.flush()
+    called.wait()
+    assert called.threads == [sender.shipper.thread_id]
+    sender.shipper.stop()
+    sender.shipper.close()
+    os.close(read)
+    os.close(write)
+
+
+def test_the_final_drain_on_the_thread_itself_sends_though_the_breaker_is_open(sender: Sender) -> None:
+    sender.client.default = failure(THROTTLED)
+    sender.write("a")
+    assert not sender.flush(0.02)
+    sender.client.default = None
+    drained: list[bool] = []
+    done = Signal()
+
+    def drain() -> None:
+        drained.append(sender.shipper.drain(PATIENCE_S))
+        done()
+
+    sender.shipper.on_deadline = drain
+    sender.shipper.resume(monotonic(), 0.0)
+    done.wait()
+    assert drained == [True]
+    assert sender.lines == ["a"]
+
+
+def test_a_drain_by_another_thread_waits_for_the_sender(sender: Sender) -> None:
+    sender.write("a")
+    assert sender.shipper.drain(PATIENCE_S)
+    assert sender.lines == ["a"]
+
+
+def test_a_bug_of_ours_on_the_thread_is_reported_and_the_thread_lives() -> None:
+    sender = Sender()
+    sender.client.steps.append(lambda records, deadline: 1 / 0)  # type: ignore[arg-type, return-value]
+    sender.shipper.start(warm_up=False)
+    sender.write("a")
+    assert not sender.flush()
+    assert [type(error) for error in sender.failures] == [ZeroDivisionError]
+    assert sender.flush()
+    assert sender.lines == ["a"]
+    sender.shipper.stop()
+    sender.shipper.close()
+
+
+def test_an_idle_thread_ends_for_a_fork_and_starts_again_with_the_next_line(sender: Sender) -> None:
+    again = Signal()
+    sender.shipper.on_start_again = again
+    for number in range(3):
+        assert sender.shipper.halt()
+        assert sender.shipper.halt(), "a second fork in a row"
+        assert not sender.shipper.running_thread
+        sender.write(str(number))
+        sender.resume()
+        assert sender.flush()
+    assert len(again.threads) == 3
+    assert sender.lines == ["0", "1", "2"]
+
+
+def test_a_thread_that_is_sending_goes_on_through_a_fork(make_sender: type[Sender]) -> None:
+    sender = make_sender(SOON_S)
+    held = Held()
+    sender.client.steps.append(held)
+    sender.resume()
+    sender.write("a")
+    assert held.reached.wait(PATIENCE_S)
+    assert not sender.shipper.halt()
+    held.release()
+    sender.shipper.pause(monotonic() + PATIENCE_S)
+    sender.write("b")
+    assert sender.flush()
+    assert sender.lines == ["a", "b"]
+
+
+def test_only_one_thread_starts_however_many_wake_it(sender: Sender) -> None:
+    started = Signal()
+    sender.shipper.on_start_again = started
+    assert sender.shipper.halt()
+    wakers = [threading.Thread(target=sender.shipper.nudge) for _ in range(8)]
+    for waker in wakers:
+        waker.start()
+    for waker in wakers:
+        waker.join()
+    assert len(started.threads) == 1
+
+
+def test_stopped_for_good_it_does_not_start_again(sender: Sender) -> None:
+    sender.shipper.on_start_again = pytest.fail
+    sender.shipper.stop()
+    sender.shipper.nudge()
+    assert not sender.shipper.running_thread
+
+
+def test_a_nudge_never_blocks(sender: Sender) -> None:
+    for _ in range(100_000):
+        sender.shipper.nudge()
