@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class Capture:
     """The journal, the tees in front of it and the shipper behind it.
 
-    `environ` is a snapshot of the process's environment variables; `proxy` is wrapt's `ObjectProxy`. `report(text)`
-    tells the user one line; `failed(error)` takes an exception of our own.
+    `environ` is a snapshot of the process's environment variables. `report(text)` tells the user one line;
+    `failed(error)` takes an exception of our own.
     """
 
     def __init__(
@@ -46,7 +46,6 @@ class Capture:
         environ: Mapping[str, str],
         function: str | None,
         version: str | None,
-        proxy: Any,
         report: Callable[[str], None],
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -71,10 +70,11 @@ class Capture:
         )
         blocking = config.overflow == "block"
         self._record_as = self._append_as_or_wait if blocking else self.journal.append_as
-        self.tee = Tee(proxy, self._append_or_wait if blocking else self.journal.append, failed)
+        self.tee = Tee(self._append_or_wait if blocking else self.journal.append, failed)
         self.children: Children | None = None
         self.fd_tail: FdTail | None = None
         self._said_dropped = False
+        self._context = b""
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
         self._targets = make_targets(
             config.streams, environ=environ, requested=config.client, role_arn=config.role_arn, report=report
@@ -145,7 +145,8 @@ class Capture:
     def set_context(self, fragment: str) -> None:
         """The ids on everything written from now on; see `render.context_fragment`."""
         self._drain()
-        self.journal.append(CONTEXT, fragment.encode())
+        self._context = fragment.encode()
+        self.journal.append(CONTEXT, self._context)
 
     def event(self, kind: str, record: str) -> None:
         """A `platform.*` or `firetee.*` record: its type and its JSON text."""
@@ -180,6 +181,8 @@ class Capture:
         self.environment = new_environment()
         self.journal.renew(self._file.buffer, environment=self.environment, grow=self._file.grow)
         self._delivery.forget()
+        if forked or self.shipper.halt():
+            self.shipper.close()
         self.shipper = self._make_shipper()
         if self.fd_tail is not None:
             self.shipper.before_look = self.fd_tail.copy
@@ -188,6 +191,7 @@ class Capture:
             else:
                 self.fd_tail.begin_anew(self._file.stem)
         if forked:
+            self.journal.append(CONTEXT, self._context)  # the same invocation's
             old.abandon()
             if self.children is not None:
                 self.children.begin_anew()
