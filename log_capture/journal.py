@@ -337,8 +337,8 @@ class Journal:
             self._note_drops()
         if self._late_cut and self._write(CUT, b"", time_ns() // 1000, 0, 0):
             self._late_cut = False
-        context = self._late_context
-        if context is not None and not self._dropped[1] and self._write(CONTEXT, context, time_ns() // 1000, 0, _RESERVE):
+        late = self._late_context
+        if late is not None and not self._dropped[1] and self._write(CONTEXT, late, time_ns() // 1000, 0, _RESERVE):
             self._late_context = None
 
     def _drop(self, kind: int, data: bytes, thread: int) -> None:

@@ -60,7 +60,6 @@ class Boot:
             environ=environ,
             function=environ.get("AWS_LAMBDA_FUNCTION_NAME"),
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
-            proxy=wrapt.ObjectProxy,
             report=self.messages.warning,
             failed=self.messages.failed,
         )

@@ -13,7 +13,7 @@ _OURS = ("wrapper", "log_capture")
 
 
 def load_wrapt(folder: str) -> Any:
-    """The C module of wrapt, by itself: `ObjectProxy` and `FunctionWrapper`. `ImportError` if there is none that fits.
+    """The C module of wrapt, by itself, for its `FunctionWrapper`. `ImportError` if there is none that fits.
 
     wrapt's Python package is not imported: it would cost 19 ms (`inspect`) in 1.17 and 80 ms (asyncio) in 2.x, and
     would be in `sys.modules` where the function may want another version. 1.17.3 is the last one whose C module

@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any
 
 import pytest
-import wrapt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +26,7 @@ class Recorder:
     def __init__(self) -> None:
         self.entries: list[tuple[int, bytes]] = []
         self.failures: list[BaseException] = []
-        self.tee = Tee(wrapt.ObjectProxy, self.record, self.failures.append)
+        self.tee = Tee(self.record, self.failures.append)
 
     def record(self, kind: int, data: bytes) -> None:
         self.entries.append((kind, data))
@@ -117,7 +116,7 @@ def test_the_original_is_written_first() -> None:
             order.append("original")
             return super().write(text)
 
-    Tee(wrapt.ObjectProxy, lambda kind, data: order.append("copy"), unexpected).text(Stream(), STDOUT).write("x")
+    Tee(lambda kind, data: order.append("copy"), unexpected).text(Stream(), STDOUT).write("x")
     assert order == ["original", "copy"]
 
 
@@ -343,7 +342,7 @@ def broken_inside(kind: int, data: bytes) -> None:
 )
 def test_a_failure_of_ours_is_reported_and_the_write_succeeds(write: Callable[[Tee], int]) -> None:
     failures: list[BaseException] = []
-    assert write(Tee(wrapt.ObjectProxy, broken_inside, failures.append)) == 4
+    assert write(Tee(broken_inside, failures.append)) == 4
     assert len(failures) == 1
 
 
@@ -355,7 +354,7 @@ def test_an_exception_that_a_signal_handler_of_the_function_raises_in_the_middle
         raise TimeIsUp
 
     failures: list[BaseException] = []
-    tee = Tee(wrapt.ObjectProxy, lambda kind, data: signal.raise_signal(signal.SIGUSR1), failures.append)
+    tee = Tee(lambda kind, data: signal.raise_signal(signal.SIGUSR1), failures.append)
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         writes: list[Callable[[], object]] = [
@@ -377,7 +376,7 @@ def test_keyboard_interrupts_pass_on() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Tee(wrapt.ObjectProxy, interrupted, unexpected).text(io.StringIO(), STDOUT).write("x")
+        Tee(interrupted, unexpected).text(io.StringIO(), STDOUT).write("x")
 
 
 def test_the_standard_streams_stay_what_they_are() -> None:
