@@ -9,12 +9,14 @@ from time import monotonic
 
 import pytest
 
+from log_capture.dead_journal import DeadJournal
 from log_capture.delivery import Delivery, Target
 from log_capture.firehose import REFUSED, THROTTLED
-from log_capture.journal import EVENT, HEADER_BYTES, STDOUT, DeadJournal, Journal
+from log_capture.journal import Journal
 from log_capture.pack import Packer
 from log_capture.render import Renderer
 from log_capture.retry import FIRST_PROBE_S
+from log_capture.ring import EVENT, HEADER_BYTES, STDOUT
 from log_capture.shipper import PROBE_WAIT_S, Shipper
 from log_capture.source import Source
 from tests.fakes.client import PATIENCE_S, Hang, Held, ScriptedClient, failure
@@ -122,12 +124,17 @@ def test_a_flush_of_nothing_asks_nobody() -> None:
 
 
 def test_the_calls_are_made_on_the_thread(sender: Sender) -> None:
-    threads = []
-    sender.client.steps.append(lambda records, deadline: (threads.append(threading.get_ident()), [None])[1])
+    called = Signal()
+
+    def take(records: object, deadline: float) -> list[str | None]:
+        called()
+        return [None]
+
+    sender.client.steps.append(take)
     sender.write("a")
     assert sender.flush()
-    assert threads == [sender.shipper.thread_id]
-    assert threads != [threading.get_ident()]
+    assert called.threads == [sender.shipper.thread_id]
+    assert called.threads != [threading.get_ident()]
 
 
 def test_nothing_is_sent_while_nothing_runs(make_sender: type[Sender]) -> None:
