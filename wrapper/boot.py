@@ -63,8 +63,7 @@ class Boot:
             report=self.messages.warning,
             failed=self.messages.failed,
         )
-        if "extension" in config.events:
-            self.messages.also = capture.message
+        self.messages.also(capture.message if "extension" in config.events else _nothing)
         events = PlatformEvents(environ) if "platform" in config.events else None
         self.lifecycle = Lifecycle(config, capture, events, self.messages)
         self.lifecycle.init_starts()
@@ -143,5 +142,5 @@ class Boot:
                 )
 
 
-def _nothing() -> None:
-    """A forked child listens for nothing."""
+def _nothing(*_: object) -> None:
+    """Where nothing is to be done."""

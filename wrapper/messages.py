@@ -18,7 +18,15 @@ class Messages:
         self._least = _RANKS[level]
         self.fd = fd
         self._failures: set[str] = set()
-        self.also: Callable[[str], None] | None = None  # a second place for them: records of the kind `extension`
+        self._early: list[str] = []
+        self._also: Callable[[str], object] = self._early.append
+
+    def also(self, record: Callable[[str], object]) -> None:
+        """Hand each message to `record` as well, from the first one on: records of the kind `extension`."""
+        self._also = record
+        for line in self._early:
+            record(line)
+        self._early.clear()
 
     def warning(self, text: str) -> None:
         """Something that the user should mend."""
@@ -47,5 +55,4 @@ class Messages:
             os.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             pass  # stderr is closed: there is nobody to tell
-        if self.also is not None:
-            self.also(f"{level} {line}")
+        self._also(f"{level} {line}")

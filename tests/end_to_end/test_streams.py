@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_a_function_that_closes_its_streams_is_as_broken_as_without_us(stage: St
             print("no more")
     """
     bare, teed = stage.both(source, shutdown=False)
-    errors = [result.responses[0].json() for result in (bare, teed)]
+    errors: list[Any] = [result.responses[0].json() for result in (bare, teed)]
     assert [(error["errorType"], error["errorMessage"]) for error in errors] == [
         ("ValueError", "I/O operation on closed file.")
     ] * 2
