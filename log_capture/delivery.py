@@ -85,27 +85,41 @@ class Delivery:
             target.client.abort()
 
     def send(
-        self, sources: Iterable[Source], deadline: float, pause: Callable[[float], None], *, tries: int = MANY
+        self,
+        sources: Iterable[Source],
+        deadline: float,
+        pause: Callable[[float], None],
+        *,
+        tries: int = MANY,
+        probe: bool = False,
     ) -> bool:
         """Send everything there is, in order; False if something is left when time or tries in a row are used up.
 
-        `deadline` is in `clock` seconds; `pause(seconds)` sleeps between tries.
+        `deadline` is in `clock` seconds; `pause(seconds)` sleeps between tries. `probe`: only the oldest record of each
+        source, to see if Firehose is back: a whole call may take a small function longer than a probe may last.
         """
         self._aborted = False
-        return all(self._send(source, deadline, pause, tries) for source in sources)
+        return all(self._send(source, deadline, pause, tries, probe) for source in sources)
 
-    def _send(self, source: Source, deadline: float, pause: Callable[[float], None], tries: int) -> bool:
+    def _send(
+        self, source: Source, deadline: float, pause: Callable[[float], None], tries: int, probe: bool
+    ) -> bool:
         failed = 0
         untried = len(self.targets) - 1
         until = self._share(deadline, untried)
         while batch := source.batch():
             if self._aborted:
                 return False
+            if probe:
+                batch = batch[:1]
             try:
                 target = self.targets[0]
                 codes = self._call(target, batch, until)
             except PutError as error:
                 self.error = error
+                if error.kind == INVALID and probe:
+                    probe = False  # it may be this one record's fault
+                    continue
                 if error.kind == INVALID and (
                     self._without_the_culprits(source, batch, deadline)
                     or source.widen()  # all of it refused, by a stream that never took anything: try what is behind
@@ -119,6 +133,8 @@ class Delivery:
                 if self._settle(source, batch, codes):
                     failed, until = 0, self._share(deadline, untried)
                 if not any(codes):
+                    if probe:
+                        return True
                     continue
                 hopeless = False
             failed += 1
