@@ -78,7 +78,7 @@ class Shipper:
         self._poll = poll()
         self._poll.register(self._wake_read, POLLIN)
         self._sending = allocate_lock()  # held while a request may be in flight
-        self._requests: list[tuple[float, LockType]] = []  # deadline (0: to make ready only), released when done
+        self._requests: list[tuple[Callable[[], object], LockType]] = []  # what to do, released when it is done
         self._running = False
         self._warn_at = 0.0  # monotonic seconds; 0: there is nothing to warn of
         self._send_until = 0.0
@@ -194,18 +194,19 @@ class Shipper:
     def flush(self, deadline: float) -> bool:
         """Wait until everything written so far was taken, or `deadline` (monotonic). True if it was.
 
-        While the breaker is open this waits for a probe at most, and only when one is due.
+        While the breaker is open this waits for a probe at most, and only when one is due; if Firehose is back, for all.
         """
         if self.empty:
             return True
         started = monotonic()
-        if self._breaker.is_open:
-            if not self._breaker.probe_due:
-                return False
-            deadline = min(deadline, started + PROBE_WAIT_S)
-        if deadline <= started:
+        if deadline <= started or (self._breaker.is_open and not self._breaker.probe_due):
             return False
-        answered = self._ask(deadline)
+        answered = True
+        if self._breaker.is_open:
+            until = min(deadline, started + PROBE_WAIT_S)
+            answered = self._ask(until, lambda: self._probe(until))
+        if answered and not self._breaker.is_open:
+            answered = self._ask(deadline, lambda: self._send(deadline))
         if not answered:
             self._abort()
         self.waited_s += monotonic() - started
@@ -228,19 +229,20 @@ class Shipper:
 
     def drain(self, seconds: float) -> bool:
         """The process is about to end: send what is left within `seconds`, breaker or not. True if all was taken."""
+        deadline = monotonic() + seconds
         if get_ident() == self.thread_id:
-            return self._send(monotonic() + seconds)
-        return self.empty or self._ask(monotonic() + seconds)
+            return self._send(deadline)
+        return self.empty or self._ask(deadline, lambda: self._send(deadline))
 
     def prepare(self, seconds: float) -> None:
         """Have the clients made ready on the thread, without network; waits for it."""
-        self._ask(monotonic() + seconds, send=False)
+        self._ask(monotonic() + seconds, self._delivery.warm_up)
 
-    def _ask(self, deadline: float, *, send: bool = True) -> bool:
-        """Give the thread something to do and wait for it; False if `deadline` came first."""
+    def _ask(self, deadline: float, step: Callable[[], object]) -> bool:
+        """Have the thread take a step and wait for it; False if `deadline` came first."""
         done = allocate_lock()
         done.acquire()
-        request = (deadline if send else 0.0, done)
+        request = (step, done)
         self._requests.append(request)
         self.nudge()
         answered = done.acquire(True, max(0.0, deadline - monotonic()))
@@ -280,12 +282,9 @@ class Shipper:
             self._called = False
             watched()
         if self._requests:
-            deadline, done = self._requests.pop(0)
+            step, done = self._requests.pop(0)
             try:
-                if deadline:
-                    self._send(deadline)
-                else:
-                    self._delivery.warm_up()
+                step()
             finally:
                 done.release()
         elif self._running:
@@ -344,11 +343,22 @@ class Shipper:
             if not self._running:  # the function paused us in the meantime
                 return
             until = monotonic() + self._patience_s
-            sent = self._ship(min(until, self._send_until or until), tries=1)
-            if sent:
+            until = min(until, self._send_until or until)
+            if (not was_open or self._is_back(until)) and self._ship(until, tries=1):
                 self._breaker.succeeded()
-            elif was_open:
-                self._open_breaker()
+
+    def _probe(self, deadline: float) -> None:
+        with self._sending:
+            self._is_back(deadline)
+
+    def _is_back(self, deadline: float) -> bool:
+        """See if Firehose takes something again; sets the breaker."""
+        back = self._delivery.send(self._sources, deadline, self._sleep_between_tries, tries=1, probe=True)
+        if back:
+            self._breaker.succeeded()
+        else:
+            self._open_breaker()
+        return back
 
     def _ship(self, deadline: float, tries: int = MANY) -> bool:
         """Send all sources, the dead processes' first, and let go of those that are finished."""
