@@ -185,6 +185,12 @@ class Firehose(Server):
         with self._data:
             self._script += steps
 
+    def heal(self) -> None:
+        """Forget what is left of the script, and be healthy from now on."""
+        with self._data:
+            self._script.clear()
+            self.otherwise = OK
+
     def clear(self) -> None:
         """Forget the script, what was taken and the calls."""
         with self._data:
