@@ -27,7 +27,7 @@ import stat
 from _thread import RLock
 
 from .guard import is_ours
-from .journal import STDERR, STDOUT
+from .ring import STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,12 +211,14 @@ class FdTail:
         self._new_lock()
 
     def streams_replaced(self, stem: str | None) -> None:
-        """In a forked worker on which the runtime has put other files as fds 1 and 2: take these over."""
+        """In a forked worker, in which the runtime may have put other files on fds 1 and 2: take these over."""
         self._stem, self._pid = stem, os.getpid()
         for spool in self._spools:
-            os.dup2(spool.fd, spool.original, inheritable=False)
-            os.dup2(spool.fd, spool.python, inheritable=False)
-            spool.elsewhere = None
+            status = os.fstat(spool.fd)
+            if (status.st_dev, status.st_ino) != spool.identity:
+                os.dup2(spool.fd, spool.original, inheritable=False)
+                os.dup2(spool.fd, spool.python, inheritable=False)
+                spool.elsewhere = None
         self._redirect()
 
     def leave(self) -> None:

@@ -94,7 +94,10 @@ class Shipper:
     # ---- any thread ----------------------------------------------------------------------------------------------
 
     def start(self, *, warm_up: bool) -> None:
-        """Start the thread; with `warm_up` it makes the clients ready first."""
+        """Start the thread if it does not run; with `warm_up` it makes the clients ready first."""
+        if self.running_thread:  # a forked worker has written something before it was made ready
+            self.nudge()
+            return
         self._halting = False
         self._halted = allocate_lock()
         self._halted.acquire()

@@ -17,10 +17,15 @@ from .messages import Messages
 from .private import load_wrapt
 from .signals import SigtermWatch
 from .telemetry import PlatformEvents
+from .workers import at_worker_s_end, wait_for_workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+
+#: How long the parent of Managed Instances' workers waits for them at SIGTERM: a little longer than they may take.
+_WORKERS_S = 0.45
 
 
 class Boot:
@@ -32,6 +37,7 @@ class Boot:
     def __init__(self, payload: str) -> None:
         self._payload = payload
         self._pid = os.getpid()
+        self._forks_workers = "AWS_LAMBDA_MAX_CONCURRENCY" in os.environ  # Managed Instances
         self.config = Config.from_environ(os.environ)
         self.messages = Messages(self.config.log_level)
         for problem in self.config.problems:
@@ -90,7 +96,7 @@ class Boot:
         self.lifecycle.on_restore = self._start_sender
         os.register_at_fork(
             before=partial(self.lifecycle.safely, self._before_fork),
-            after_in_parent=partial(self.lifecycle.safely, self.capture.after_fork),
+            after_in_parent=partial(self.lifecycle.safely, self._after_fork_in_parent),
             after_in_child=partial(self.lifecycle.safely, self._after_fork_in_child),
         )
 
@@ -106,8 +112,14 @@ class Boot:
         if self.capture.before_fork():
             self._watch.stop()  # nobody would hear it; the child's end is its own business, too
 
+    def _after_fork_in_parent(self) -> None:
+        self.capture.after_fork()
+        if self._forks_workers:  # it writes nothing more, and must hear of SIGTERM all the same
+            self.capture.shipper.nudge()
+
     def _after_fork_in_child(self) -> None:
         """A child sends what it writes by itself; SIGTERM ends it as if we were not there."""
+        self._forks_workers = False
         self._watch.stop()
         self.capture.renew(forked=True)
         self.capture.shipper.on_start_again = _nothing
@@ -119,11 +131,14 @@ class Boot:
             self._pid = os.getpid()
             self.capture.streams_replaced()
             self._start_sender()
+            at_worker_s_end(self.lifecycle.exit)
 
     def _sigterm(self) -> None:
         """On the sender's thread: SIGTERM came."""
         if self._watch.came():
             try:
+                if self._forks_workers:
+                    wait_for_workers(_WORKERS_S)
                 self.lifecycle.terminate()
             finally:
                 self._watch.end()  # which returns if a handler of the function's deals with the signal

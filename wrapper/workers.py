@@ -1,0 +1,45 @@
+"""Managed Instances: the runtime forks workers, with `multiprocessing`, and waits for them.
+
+Each worker captures and sends for itself. The parent must be the last to go: when it ends, Lambda takes the runtime
+for gone, and the workers with it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from select import POLLIN, poll
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def wait_for_workers(seconds: float) -> None:
+    """Wait until every worker that this process forked has ended, `seconds` at most. Any thread; reaps nothing."""
+    process = sys.modules.get("multiprocessing.process")
+    waiting = poll()
+    left: set[int] = set()
+    for worker in list(getattr(process, "_children", ())):
+        try:
+            fd = os.pidfd_open(worker.pid)
+        except OSError:  # it has ended, and its end is known
+            continue
+        left.add(fd)
+        waiting.register(fd, POLLIN)
+    deadline = monotonic() + seconds
+    open_fds = tuple(left)
+    while left and (milliseconds := (deadline - monotonic()) * 1000) > 0:
+        for fd, _ in waiting.poll(milliseconds):
+            waiting.unregister(fd)
+            left.discard(fd)
+    for fd in open_fds:
+        os.close(fd)
+
+
+def at_worker_s_end(call: Callable[[], object]) -> None:
+    """Have `call` called when this worker ends by itself: `multiprocessing` leaves out `atexit`."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util.Finalize(None, call, exitpriority=-1000)  # the last of all
