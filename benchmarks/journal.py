@@ -7,7 +7,6 @@ from typing import Any
 
 from benchmarks.ground import Ground
 from benchmarks.stats import added, summary
-from firetee import fetch
 
 #: Runs in a fresh interpreter, as inside a function: `python -I -c PROGRAM ROOT FOLDER deque|journal`.
 PROGRAM = """
@@ -16,7 +15,8 @@ sys.path.insert(0, sys.argv[1])
 from _thread import get_ident
 from collections import deque
 from time import perf_counter_ns, time_ns
-from log_capture.journal import STDOUT, Commit, Journal, new_environment
+from log_capture.journal import Journal, new_environment
+from log_capture.ring import STDOUT, Commit
 from log_capture.journal_file import JournalFile
 
 # Bursts short enough that most run through on a busy machine.
@@ -66,7 +66,15 @@ def measure(ground: Ground, rounds: int) -> dict[str, Any]:
     for number in range(rounds):
         ground.progress(f"the journal beside a deque, round {number + 1} of {rounds}")
         for queue, rows in taken.items():
-            command = [str(ground.python.path), "-I", "-c", PROGRAM, str(fetch.ROOT), str(ground.folder), queue]
+            command = [
+                str(ground.python.path),
+                "-I",
+                "-c",
+                PROGRAM,
+                str(ground.folder / "opt" / "firetee"),
+                str(ground.folder),
+                queue,
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             rows.append([float(value) for value in done.stdout.split()])
     columns = {queue: list(zip(*rows, strict=True)) for queue, rows in taken.items()}

@@ -11,10 +11,11 @@ from _thread import get_ident
 from .children import Children
 from .client import make_targets
 from .delivery import Delivery
-from .journal import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT, Journal, new_environment
+from .journal import Journal, new_environment
 from .journal_file import JournalFile, left_behind
 from .pack import Packer, max_line_bytes
 from .render import Renderer
+from .ring import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT
 from .shipper import Shipper
 from .source import Source
 from .tee import Tee

@@ -28,7 +28,7 @@ from _thread import RLock, allocate_lock, get_ident, start_new_thread
 from select import POLLIN, POLLOUT, poll
 
 from .guard import is_ours
-from .journal import STDERR, STDOUT
+from .ring import STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

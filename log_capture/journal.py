@@ -11,94 +11,51 @@ Guarantees
 * Re-entrance is safe: a finalizer or a signal handler that writes while its own thread is inside `append` is put
   aside and appended right after.
 
-Layout
-------
-::
-
-    0        8         16              32            64                2112               4160       4096 + capacity
-    +--------+---------+---------------+------+------+-----------------+------------------+ - - - - - - - -+
-    | magic  | capacity| environment   | drops| 0    | commit slot 0   | commit slot 1    |   ring         |
-    +--------+---------+---------------+------+------+-----------------+------------------+ - - - - - - - -+
-
-    commit slot   generation u64 | position u64 | settled u64 | seq u64 | acked u64 | context length u16 | crc u32
-                  | context (UTF-8)
-                  The two are written in turn; the valid one with the higher generation counts.
-    entry         time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | mark u32
-                  | data (length bytes)
-                  The mark is written last, after the data: low half of the position, inverted. So neither a torn entry
-                  nor what an earlier lap left behind passes for new. `ended` is 1 if a newline follows the data: the
-                  newline that `print` writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on
-                  at the front of the ring; so does a rest too short for an entry.
-
-Positions are logical: they only ever grow, and ``position % capacity`` is the place in the ring. When everything is
-committed the next entry starts at the front again, so a function that writes little touches few pages.
+The layout of the memory is drawn in `ring.py`.
 """
 
 from __future__ import annotations
 
 import os
-import struct
 from _thread import RLock, get_ident
 from time import time_ns
-from zlib import crc32
+
+from .ring import (
+    CONTEXT,
+    CUT,
+    DROPPED,
+    DROPS,
+    DROPS_AT,
+    ENDED_AT,
+    ENTRY_BYTES,
+    HEADER,
+    HEADER_BYTES,
+    LENGTH_AT,
+    MAGIC,
+    MASK,
+    SPOOLS,
+    SPOOLS_AT,
+    STDERR,
+    WRAP,
+    Commit,
+    pack_entry,
+    pack_length,
+    scan,
+    unpack_length,
+    write_slot,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from mmap import mmap
 
-    #: (position after the entry, kind, thread, time in us, data)
-    Chunk = tuple[int, int, int, int, bytes]
-    Buffer = mmap | bytearray
+    from .ring import Buffer, Chunk
 
-#: Kinds of entries. The first two are pieces of a stream and may end anywhere in a line; the others are whole. Those
-#: from CONTEXT on ride along with others: they are nothing that an invocation's flush must deliver.
-STDOUT, STDERR, FRAME, LOG, EXTENSION, DROPPED, CONTEXT, EVENT, CUT = range(9)
-
-MAGIC = b"firetee1"
-HEADER_BYTES = 8192
-_HEADER = struct.Struct("<8sQ16s")
-_DROPS_AT = 32
-_DROPS = struct.Struct("<QQ")
-_SLOT = struct.Struct("<QQQQQHI")
-_SLOT_AT = (64, 64 + 4032)
-MAX_CONTEXT_BYTES = 4032 - _SLOT.size
-_SPOOLS_AT = 64 + 2 * 4032
-_SPOOLS = struct.Struct("<QQQQ")  # copied of stdout's and stderr's, the end of a dead journal's entries, 1: all echoed
-
-_ENTRY = struct.Struct("@QQIII")
-_ENDED_AT = 17
-_LENGTH_AT = 20
-_LENGTH = struct.Struct("@I")
-_pack_length = _LENGTH.pack
-_unpack_length = _LENGTH.unpack_from
-ENTRY_BYTES = _ENTRY.size
-_pack_entry = _ENTRY.pack_into
-_WRAP = 0xFFFFFFFF
 _NEVER = 1 << 62
-_MASK = 0xFFFFFFFF
 #: Room kept free so that the entry which says how much was dropped always fits (a choice).
 _RESERVE = 64
 #: How much of the file is allocated at a time (a choice: a few microseconds on ext4, little to waste).
 GROW_BYTES = 1 << 20
-
-
-class Commit:
-    """Where a reader starts: everything before `position` is done with, and `context` is in force there.
-
-    So is every line that ended before `settled`: it is further on than `position` where some thread's line had begun
-    and not ended. `seq` is the number of the first line that ends after `settled`; lines numbered below `acked` were
-    delivered all the same.
-    """
-
-    __slots__ = ("acked", "context", "position", "seq", "settled")
-
-    def __init__(self, position: int, seq: int, acked: int, context: bytes, settled: int | None = None) -> None:
-        self.position = position
-        self.seq = seq
-        self.acked = acked
-        self.context = context
-        self.settled = position if settled is None else settled
 
 
 class Journal:
@@ -150,7 +107,7 @@ class Journal:
         self._late_cut = False  # these found no room either, and must come before anything else
         self._late_context: bytes | None = None
         self.urgent = False  # something that a flush must deliver was appended since the last `read`
-        _HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
+        HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
         self.commit(Commit(0, 0, 0, b""))
 
     # ---- the function's threads ----------------------------------------------------------------------------------
@@ -172,7 +129,7 @@ class Journal:
             self._busy = True
             if kind == self._open_kind and thread == self._open_thread:
                 if data == b"\n":
-                    self._buffer[self._open_at + _ENDED_AT] = 1
+                    self._buffer[self._open_at + ENDED_AT] = 1
                     self._open_kind = -1
                     self._busy = False
                     self._release()
@@ -187,7 +144,7 @@ class Journal:
                 if end <= self._straight:
                     at = head - self._origin
                     self._buffer[at + ENTRY_BYTES : at + ENTRY_BYTES + length] = data
-                    _pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, length, ~head & _MASK)
+                    pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, length, ~head & MASK)
                     self._head = end
                     if kind < CONTEXT:
                         self.urgent = True
@@ -248,11 +205,11 @@ class Journal:
         if end > self._straight:
             return False
         at = head - self._origin
-        opened = self._open_at + _LENGTH_AT
-        (length,) = _unpack_length(self._buffer, opened)
+        opened = self._open_at + LENGTH_AT
+        (length,) = unpack_length(self._buffer, opened)
         # The data first, then the length in one store: a kill in between leaves the old entry.
         self._buffer[at : at + len(data)] = data
-        self._buffer[opened : opened + 4] = _pack_length(length + len(data))
+        self._buffer[opened : opened + 4] = pack_length(length + len(data))
         self._head = end
         if data[-1:] == b"\n":
             self._open_kind = -1
@@ -294,10 +251,10 @@ class Journal:
         if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
             return False
         if start != head and capacity - place >= ENTRY_BYTES:
-            _pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, _WRAP, ~head & _MASK)
+            pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, WRAP, ~head & MASK)
         at = HEADER_BYTES + start % capacity
         self._buffer[at + ENTRY_BYTES : at + size] = data
-        _pack_entry(self._buffer, at, time_us, thread, kind, length, ~start & _MASK)
+        pack_entry(self._buffer, at, time_us, thread, kind, length, ~start & MASK)
         self._head = start + size
         self._open_at, self._open_thread = at, thread
         self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
@@ -322,7 +279,7 @@ class Journal:
 
     def note_copied(self, stdout: int, stderr: int) -> None:
         """How many bytes of native code's output (`fd_tail.py`) have been appended. Any thread, one at a time."""
-        _SPOOLS.pack_into(self._buffer, _SPOOLS_AT, stdout, stderr, 0, 0)
+        SPOOLS.pack_into(self._buffer, SPOOLS_AT, stdout, stderr, 0, 0)
 
     # ---- drops, under the lock -----------------------------------------------------------------------------------
 
@@ -351,7 +308,7 @@ class Journal:
             self._late_context = data
         elif kind == CUT:
             self._late_cut = True
-        else:
+        elif kind not in (CONTEXT, CUT):  # which are no records
             self._count_drop(1, len(data))
         self._measure()
 
@@ -359,7 +316,7 @@ class Journal:
         self._dropped[0] += lines
         self._dropped[1] += size
         self.dropped_lines += lines
-        _DROPS.pack_into(self._buffer, _DROPS_AT, *self._dropped)  # a crash must not lose the count either
+        DROPS.pack_into(self._buffer, DROPS_AT, *self._dropped)  # a crash must not lose the count either
 
     def _rest_of_dropped_line(self, kind: int, data: bytes, thread: int) -> bytes:
         """What remains of `data` once the end of a line whose beginning was dropped is dropped as well."""
@@ -375,9 +332,9 @@ class Journal:
 
     def _note_drops(self) -> None:
         lines, size = self._dropped
-        if self._write(DROPPED, _DROPS.pack(lines, size), time_ns() // 1000, 0, 0):
+        if self._write(DROPPED, DROPS.pack(lines, size), time_ns() // 1000, 0, 0):
             self._dropped = [0, 0]
-            _DROPS.pack_into(self._buffer, _DROPS_AT, 0, 0)
+            DROPS.pack_into(self._buffer, DROPS_AT, 0, 0)
             self.urgent = True
 
     # ---- the sender's thread -------------------------------------------------------------------------------------
@@ -435,7 +392,7 @@ class Journal:
             self._tail = position
             self._measure()
             self._generation += 1
-            _write_slot(self._buffer, self._generation, position, commit)
+            write_slot(self._buffer, self._generation, position, commit)
             return position
         finally:
             self._busy = False
@@ -445,154 +402,6 @@ class Journal:
         """Let go of the memory; nothing may be appended afterwards."""
         if not isinstance(self._buffer, bytearray):
             self._buffer.close()
-
-
-class DeadJournal:
-    """What another process left behind in `buffer`; read by the sender's thread only.
-
-    Raises `ValueError` with the reason if the buffer is not a journal. Has the reading half of `Journal`'s interface.
-    """
-
-    urgent = True
-
-    def __init__(self, buffer: Buffer) -> None:
-        if len(buffer) <= HEADER_BYTES:
-            raise ValueError("it is too short")
-        magic, capacity, environment = _HEADER.unpack_from(buffer, 0)
-        if magic != MAGIC or capacity != len(buffer) - HEADER_BYTES:
-            raise ValueError("its header is not a journal's")
-        self.environment: str = environment.rstrip(b"\0").decode("ascii", "replace")
-        self._buffer = buffer
-        self._capacity: int = capacity
-        self._generation, self.start = _newest_commit(buffer)
-        self._read = self._tail = self.start.position
-        self._drops: tuple[int, int] = _DROPS.unpack_from(buffer, _DROPS_AT)
-        self._newest_us = 0  # when the newest entry was written
-        self._ended = False
-        *copied, self._end, self._echoed = _SPOOLS.unpack_from(buffer, _SPOOLS_AT)
-        self.copied = copied[0], copied[1]
-        self._more: Callable[[int], tuple[int, int, bytes] | None] | None = None
-
-    @property
-    def echoed(self) -> bool:
-        """Whether what is `read_on` reached the original descriptors, too."""
-        return bool(self._echoed)
-
-    def read_on(self, more: Callable[[int], tuple[int, int, bytes] | None]) -> None:
-        """Let `more(offset)` follow the last entry: kind, time in us and data at that many bytes, None at its end.
-
-        It must say the same to another process after another crash: positions go on in it.
-        """
-        self._more = more
-        self._note_spools(echoed=1)
-
-    def _note_spools(self, *, end: int = 0, echoed: int = 0) -> None:
-        self._end, self._echoed = end or self._end, echoed or self._echoed
-        _SPOOLS.pack_into(self._buffer, _SPOOLS_AT, *self.copied, self._end, self._echoed)
-
-    @property
-    def empty(self) -> bool:
-        """Whether all of it has been read and committed."""
-        return self._ended and self._tail == self._read
-
-    @property
-    def backlog(self) -> int:
-        """At most this many bytes are left; 0 once everything is committed."""
-        return 0 if self.empty else self._capacity
-
-    def read(self, limit: int) -> list[Chunk]:
-        """The next chunks, up to the first entry that is not whole; then what had been dropped, then nothing."""
-        end = self._end or self._tail + self._capacity
-        chunks: list[Chunk] = []
-        if self._read < end:
-            chunks, self._read = scan(self._buffer, self._capacity, self._read, end, limit, check=True)
-        if not chunks and self._more is not None:
-            if not self._end:
-                self._note_spools(end=self._read)
-            more = self._more(self._read - self._end)
-            if more is not None:
-                kind, time_us, data = more
-                self._read += len(data)
-                return [(self._read, kind, 0, time_us, data)]
-        if chunks:
-            self._newest_us = chunks[-1][3]
-        elif not self._ended:
-            self._ended = True
-            time_us = self._newest_us or time_ns() // 1000  # the same again after another crash, if there is a choice
-            if self._drops[1]:
-                chunks = [(self._read, DROPPED, 0, time_us, _DROPS.pack(*self._drops))]
-            chunks.append((self._read, CUT, 0, time_us, b""))
-        return chunks
-
-    def commit(self, commit: Commit) -> int:
-        """Remember progress, so that a second crash does not send again what was delivered."""
-        self._tail = commit.position
-        self._generation += 1
-        _write_slot(self._buffer, self._generation, commit.position, commit)
-        if self.empty:
-            _DROPS.pack_into(self._buffer, _DROPS_AT, 0, 0)  # told, and not to be told again after another crash
-        return commit.position
-
-    def close(self) -> None:
-        """Let go of the memory."""
-        if not isinstance(self._buffer, bytearray):
-            self._buffer.close()
-
-
-def _write_slot(buffer: Buffer, generation: int, position: int, commit: Commit) -> None:
-    context = commit.context[:MAX_CONTEXT_BYTES]
-    fields = (generation, position, max(position, commit.settled), commit.seq, commit.acked, len(context))
-    crc = crc32(context, crc32(_SLOT.pack(*fields, 0)))
-    at = _SLOT_AT[generation & 1]
-    buffer[at : at + _SLOT.size + len(context)] = _SLOT.pack(*fields, crc) + context
-
-
-def _newest_commit(buffer: Buffer) -> tuple[int, Commit]:
-    """The generation and content of the newest whole commit slot; `ValueError` if there is none."""
-    newest, found = -1, None
-    for at in _SLOT_AT:
-        generation, position, settled, seq, acked, length, crc = _SLOT.unpack_from(buffer, at)
-        context = bytes(buffer[at + _SLOT.size : at + _SLOT.size + min(length, MAX_CONTEXT_BYTES)])
-        expected = crc32(context, crc32(_SLOT.pack(generation, position, settled, seq, acked, length, 0)))
-        if crc == expected and generation > newest:
-            newest, found = generation, Commit(position, seq, acked, context, settled)
-    if found is None:
-        raise ValueError("both of its commit slots are damaged")
-    return newest, found
-
-
-def scan(
-    buffer: Buffer, capacity: int, position: int, end: int, limit: int, *, check: bool
-) -> tuple[list[Chunk], int]:
-    """Chunks from `position` on, up to `end` or about `limit` bytes, and the position behind them.
-
-    With `check`, stops at the first entry without its mark (never written, torn, or of an earlier lap).
-    """
-    chunks: list[Chunk] = []
-    unpack, size = _ENTRY.unpack_from, ENTRY_BYTES
-    stop = min(end, position + limit)
-    while position < stop:
-        place = position % capacity
-        room = capacity - place
-        if room < size:
-            position += room
-            continue
-        at = HEADER_BYTES + place
-        time_us, thread, kind, length, mark = unpack(buffer, at)
-        if check and mark != ~position & _MASK:
-            break
-        if length == _WRAP:
-            position += room
-            continue
-        if length > room - size or position + size + length > end:
-            break  # only in a damaged file: an entry never crosses the end of the ring
-        data = bytes(buffer[at + size : at + size + length])
-        position += size + length
-        if kind > 255:  # the byte next to it says that the line was ended
-            kind -= 256
-            data += b"\n"
-        chunks.append((position, kind, thread, time_us, data))
-    return chunks, position
 
 
 def new_environment() -> str:

@@ -12,7 +12,9 @@ import mmap
 import os
 import stat
 
-from .journal import GROW_BYTES, HEADER_BYTES, DeadJournal
+from .dead_journal import DeadJournal
+from .journal import GROW_BYTES
+from .ring import HEADER_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ the invocation.
 
 from __future__ import annotations
 
-from .journal import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
+from .ring import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .journal import Chunk
+    from .ring import Chunk
 
     Line = tuple[int, str, str | None, str | None, str, str]
 

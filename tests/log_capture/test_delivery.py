@@ -11,9 +11,10 @@ import pytest
 
 from log_capture.delivery import MANY, Delivery, Target
 from log_capture.firehose import CONNECT, INVALID, REFUSED, RESET, SERVER, STALE, THROTTLED, TIMEOUT
-from log_capture.journal import HEADER_BYTES, STDOUT, Journal
+from log_capture.journal import Journal
 from log_capture.pack import Packer
 from log_capture.render import Renderer
+from log_capture.ring import HEADER_BYTES, STDOUT
 from log_capture.source import Source
 from tests.fakes.client import (
     AMBIGUOUS_FAILURES,

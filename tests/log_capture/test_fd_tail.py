@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from log_capture.dead_journal import DeadJournal
 from log_capture.fd_tail import LeftSpools
-from log_capture.journal import CONTEXT, HEADER_BYTES, STDERR, STDOUT, Commit, DeadJournal, Journal
+from log_capture.journal import Journal
+from log_capture.ring import CONTEXT, HEADER_BYTES, STDERR, STDOUT, Commit
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -239,8 +239,8 @@ EVIL = [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}!", r"(\w+\s?)*$", r"\s+$", EMAIL, r"
 def test_a_megabyte_of_evil_text_costs_a_bounded_time(pattern: str) -> None:
     """With `re` alone each of these takes between a minute and for ever."""
     using = filters(include="a;; ;;<", exclude=pattern, redact=pattern)
-    before = perf_counter()
+    before = thread_time()
     for piece in ("a", "word ", " ", "a@", "<"):
         sent(using, piece * (200_000 // len(piece)) + "!")
         sent(using, json.dumps({"message": piece * (200_000 // len(piece)) + "!"}))
-    assert perf_counter() - before < 10
+    assert thread_time() - before < 10

@@ -13,21 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_capture.journal import (
-    CONTEXT,
-    CUT,
-    DROPPED,
-    ENTRY_BYTES,
-    EVENT,
-    FRAME,
-    HEADER_BYTES,
-    STDERR,
-    STDOUT,
-    Commit,
-    DeadJournal,
-    Journal,
-)
+from log_capture.dead_journal import DeadJournal
+from log_capture.journal import Journal
 from log_capture.journal_file import left_behind
+from log_capture.ring import CONTEXT, CUT, DROPPED, ENTRY_BYTES, EVENT, FRAME, HEADER_BYTES, STDERR, STDOUT, Commit
 
 ENVIRONMENT = "0123456789ab"
 
@@ -323,7 +312,8 @@ def test_a_death_while_a_line_is_extended_keeps_what_was_there_before(first: byt
 
 KILLED_WRITER = """
 import sys
-from log_capture.journal import FRAME, Journal
+from log_capture.journal import Journal
+from log_capture.ring import FRAME
 from log_capture.journal_file import JournalFile
 file = JournalFile(sys.argv[1], 1 << 20)
 journal = Journal(file.buffer, environment="0123456789ab", grow=file.grow)

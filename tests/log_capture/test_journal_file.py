@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from log_capture.journal import HEADER_BYTES, STDOUT, Commit, Journal
+from log_capture.journal import Journal
 from log_capture.journal_file import JournalFile, left_behind
+from log_capture.ring import HEADER_BYTES, STDOUT, Commit
 
 CAPACITY = 1 << 16
 
@@ -183,7 +184,8 @@ def test_progress_in_a_dead_journal_is_remembered_in_its_file(tmp_path: Path) ->
 def test_the_journal_of_a_living_process_is_left_alone_until_it_dies(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from log_capture.journal import STDOUT, Journal\n"
+        "from log_capture.journal import Journal\n"
+        "from log_capture.ring import STDOUT\n"
         "from log_capture.journal_file import JournalFile\n"
         "file = JournalFile(sys.argv[1], 65536)\n"
         "journal = Journal(file.buffer, environment='0123456789ab', grow=file.grow)\n"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_capture.journal import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 from log_capture.lines import Assembler, decode
+from log_capture.ring import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 if TYPE_CHECKING:
-    from log_capture.journal import Chunk
     from log_capture.lines import Line
+    from log_capture.ring import Chunk
 
 
 def chunks(*entries: tuple[int, int, bytes]) -> list[Chunk]:

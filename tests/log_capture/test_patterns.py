@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -68,10 +68,10 @@ def test_re_takes_linear_time_on_a_harmless_pattern(pattern: str, piece: str, en
     """Quadratic time on 100,000 characters would be tens of seconds; the bound is for a busy machine."""
     compiled = re.compile(pattern)
     text = piece * (100_000 // len(piece)) + end
-    before = perf_counter()
+    before = thread_time()
     for _ in compiled.finditer(text):
         pass
-    assert perf_counter() - before < 1
+    assert thread_time() - before < 5
 
 
 @given(
@@ -84,11 +84,11 @@ def test_whatever_is_called_harmless_takes_linear_time(parts: list[str]) -> None
     pattern = "".join(parts)
     if is_harmless(pattern):
         compiled = re.compile(pattern)
-        before = perf_counter()
+        before = thread_time()
         for text in ("a" * 30_000, "b" * 30_000, "ab" * 15_000, "aab" * 10_000, "abc" * 10_000):
             compiled.search(text + "d")
             sum(1 for _ in compiled.finditer(text))
-        assert perf_counter() - before < 1
+        assert thread_time() - before < 5
 
 
 @pytest.mark.parametrize("pattern", [r"(\w)\1+", r"a(?=.*b)c*d", r"(?<!x)\s+$"])

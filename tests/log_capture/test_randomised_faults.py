@@ -25,11 +25,12 @@ import pytest
 
 from log_capture.delivery import Delivery, Target
 from log_capture.firehose import CONNECT, MAX_BATCH_RECORDS, REFUSED, RESET, SERVER, STALE, THROTTLED, TIMEOUT, Client
-from log_capture.journal import CONTEXT, CUT, EVENT, STDERR, STDOUT, Journal
+from log_capture.journal import Journal
 from log_capture.journal_file import JournalFile, left_behind
 from log_capture.pack import Packer
 from log_capture.render import Renderer, context_fragment
 from log_capture.retry import Breaker
+from log_capture.ring import CONTEXT, CUT, EVENT, STDERR, STDOUT
 from log_capture.source import Source
 from tests.fakes.client import failure
 from tests.fakes.clock import Clock

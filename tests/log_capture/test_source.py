@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from log_capture.dead_journal import DeadJournal
 from log_capture.filters import Filters
-from log_capture.journal import CONTEXT, CUT, EVENT, FRAME, HEADER_BYTES, STDERR, STDOUT, DeadJournal, Journal
+from log_capture.journal import Journal
 from log_capture.pack import Packer
 from log_capture.render import Renderer
+from log_capture.ring import CONTEXT, CUT, EVENT, FRAME, HEADER_BYTES, STDERR, STDOUT
 from log_capture.source import Source
 
 ENVIRONMENT = "0123456789ab"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_capture.journal import FRAME, LOG, STDERR, STDOUT
+from log_capture.ring import FRAME, LOG, STDERR, STDOUT
 from log_capture.tee import Tee
 
 
