@@ -39,6 +39,5 @@ def layer(name: str, python: Python) -> Path:
 
 
 def versions() -> dict[str, str]:
-    """What is pinned, by package."""
-    lines = [line for lock in sorted(LOCKS.glob("*.txt")) for line in lock.read_text().splitlines() if "==" in line]
-    return dict(tuple(line.split("==", 1)) for line in lines)  # type: ignore[misc]
+    """What each layer has, as `package version, ...`."""
+    return {lock.stem: lock.read_text().strip().replace("==", " ").replace("\n", ", ") for lock in LOCKS.glob("*.txt")}

@@ -56,7 +56,7 @@ class Environment:
     def cpu_ms(self) -> float:
         """The processor time that the runtime process has taken, its wrapper and all threads included, in ms.
 
-        Unlike the time on the clock it does not grow with what else the machine does.
+        It grows far less than the time on the clock with what else the machine does (shared caches, sibling threads).
         """
         tasks = Path(f"/proc/{self.emulator.runs[-1].pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6

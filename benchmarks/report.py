@@ -255,9 +255,16 @@ def _growth(growth: dict[str, Any]) -> str:
 
 def _machine(machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    crowd = (
+        " More was running than the machine has cores: every time here is longer than on a quiet machine, those on the "
+        "clock most, and what is added has grown with it."
+        if machine["load"] > machine["cores"]
+        else ""
+    )
+    others = "".join(f"\n- {BY_NAME[name].title}: {packages}" for name, packages in machine["field"].items())
     return (
         f"{machine['date']}, {machine['processor']}, {machine['cores']} cores, Linux {machine['kernel']} "
-        f"(load over 15 minutes: {machine['load']:g}), CPython {machine['python']}. {versions}."
+        f"(load over 15 minutes: {machine['load']:g}), CPython {machine['python']}, {versions}.{crowd}\n{others}"
     )
 
 

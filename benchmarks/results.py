@@ -46,8 +46,8 @@ def machine(python: Python) -> dict[str, Any]:
             "emulator": emulator.SAM_CLI.replace("==", " "),
             "wrapt": layer.WRAPT.partition("==")[2],
             "boto3": _boto3(),
-            **field.versions(),
         },
+        "field": dict(sorted(field.versions().items())),
     }
 
 
