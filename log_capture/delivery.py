@@ -66,6 +66,7 @@ class Delivery:
         self._begin_anywhere()
         self._report = report
         self._aborted = False
+        self._replaced: set[tuple[str, str]] = set()  # the stream and why it was left for another, each said once
 
     def warm_up(self) -> None:
         """Make the clients ready, without network."""
@@ -112,8 +113,8 @@ class Delivery:
                 return False
             if probe:
                 batch = batch[:1]
+            target = self.targets[0]
             try:
-                target = self.targets[0]
                 codes = self._call(target, batch, until)
             except PutError as error:
                 self.error = error
@@ -140,6 +141,8 @@ class Delivery:
             failed += 1
             wait = backoff(failed - 1, self._random())
             if hopeless or failed >= tries or self._clock() + wait >= until or self._aborted:
+                if hopeless and untried:
+                    self._say_replaced(target.stream)
                 self._turn_to_the_next()
                 if not untried or self._clock() >= deadline or self._aborted:
                     return False
@@ -180,6 +183,12 @@ class Delivery:
         """A fleet spreads over its streams."""
         first = int(self._random() * len(self.targets))
         self.targets = self.targets[first:] + self.targets[:first]
+
+    def _say_replaced(self, stream: str) -> None:
+        error = self.error
+        if error is not None and (stream, error.code) not in self._replaced:
+            self._replaced.add((stream, error.code))
+            self._report(f"{error.message}; {error.remedy}; the next stream is tried meanwhile")
 
     def _turn_to_the_next(self) -> None:
         self.targets.append(self.targets.pop(0))
