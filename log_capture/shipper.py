@@ -20,6 +20,7 @@ from select import POLLIN, poll
 from time import monotonic, time
 
 from .delivery import MANY, Delivery
+from .firehose import REFUSED
 from .retry import Breaker
 
 TYPE_CHECKING = False
@@ -197,7 +198,7 @@ class Shipper:
     def flush(self, deadline: float) -> bool:
         """Wait until everything written so far was taken, or `deadline` (monotonic). True if it was.
 
-        While the breaker is open this waits for a probe at most, and only when one is due; if Firehose is back, for all.
+        While the breaker is open this waits for a probe at most, and only when one is due; for more if that succeeds.
         """
         if self.empty:
             return True
@@ -383,6 +384,9 @@ class Shipper:
     def _open_breaker(self) -> None:
         self._breaker.failed()
         error = self._delivery.error
-        if error is not None and error.kind not in self._reported:
-            self._reported.add(error.kind)
+        if error is None:
+            return
+        trouble = error.code if error.kind == REFUSED else error.kind  # each refusal has a remedy of its own
+        if trouble not in self._reported:
+            self._reported.add(trouble)
             self._report(f"{error.message}; {error.remedy}; lines wait in the journal meanwhile")
