@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from firetee import runtimes
 from tests.end_to_end.harness import STREAM, Stage
-from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN
+from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN, Firehose
 
 QUICK = ["test_print", "test_warnings", "test_contextlib"]
 WHOLE = ["test_sys", "test_io", "test_logging", "test_threading", "test_subprocess", "test_signal", "test_faulthandler"]
@@ -59,6 +60,12 @@ def compare(stage: Stage, module: str, capture: str) -> None:
     assert {name: bare.get(name) for name in teed | bare if bare.get(name) != teed.get(name)} == {}
 
 
+@pytest.fixture(params=runtimes.installed(), ids=str)
+def every_python(request: pytest.FixtureRequest, unpacked_layer: Path, firehose: Firehose, tmp_path: Path) -> Stage:
+    """A stage on each CPython once: no runtime client takes part."""
+    return Stage(request.param, unpacked_layer, firehose, tmp_path)
+
+
 @pytest.mark.newest_python
 @pytest.mark.parametrize("module", QUICK)
 def test_quick_ones_give_the_same_result(stage: Stage, module: str) -> None:
@@ -69,5 +76,5 @@ def test_quick_ones_give_the_same_result(stage: Stage, module: str) -> None:
 @pytest.mark.timeout(1900)
 @pytest.mark.parametrize("capture", ["python", "fd"])
 @pytest.mark.parametrize("module", WHOLE)
-def test_the_long_ones_give_the_same_result(stage: Stage, module: str, capture: str) -> None:
-    compare(stage, module, capture)
+def test_the_long_ones_give_the_same_result(every_python: Stage, module: str, capture: str) -> None:
+    compare(every_python, module, capture)
