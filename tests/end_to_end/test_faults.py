@@ -179,3 +179,7 @@ def test_the_loss_of_one_of_several_streams_loses_no_line(stage: Stage, fault: S
     assert texts(everything()) == wanted
     others = {call.stream for call in stage.firehose.calls if call.outcome == "ok"} - {used}
     assert len(others) == 1, "once it has found a stream that works it stays there"
+    said = messages(emulator.stderr)
+    assert len(said) == (fault is NOT_FOUND), "what nobody needs to mend is not worth a line while another stream works"
+    if said:
+        assert f"create the delivery stream {used}" in said[0]

@@ -166,7 +166,7 @@ class Process:
             Source(self.journal, self._renderer(self.environment), life.packer),
         ]
         targets = [Target(f"s{number}", ModelClient(life.service)) for number in range(life.streams)]
-        self.delivery = Delivery(targets, report=pytest.fail, clock=life.clock, random=life.dice.random)
+        self.delivery = Delivery(targets, report=life.said.append, clock=life.clock, random=life.dice.random)
         self.breaker = Breaker(life.clock)
         self.open: dict[tuple[int, int], list[str]] = {}  # the pieces of each thread's unfinished line
         self.request_id = ""
@@ -252,6 +252,7 @@ class Life:
         self.crashes = self.dice.choice((0.0, 0.005, 0.03))
         self.written: list[tuple[str, str, list[str]]] = []  # environment, request id, the pieces of a line
         self.dropped = 0
+        self.said: list[str] = []
 
     def note_what_a_crash_repeats(self, environments: list[str]) -> None:
         """Lines taken behind one that was not acknowledged: the journal remembers one number, not a set."""
@@ -262,6 +263,7 @@ class Life:
                 self.service.may_repeat[environment, seq] += 1
 
     def run(self) -> None:
+        """From the first process to a last flush, with Firehose healthy again."""
         dice, service = self.dice, self.service
         process = Process(self)
         for _ in range(dice.choice((1, 4, 12))):
@@ -309,6 +311,7 @@ def check_numbers(life: Life) -> None:
     assert all(len(versions) == 1 for versions in service.bytes_of.values()), "a number stands for two lines"
     needless = [number for number, times in service.times.items() if times > 1 + service.may_repeat[number]]
     assert not needless, f"repeated without need: {needless}"
+    assert not [text for text in life.said if "given up" in text]
     assert not list(life.folder.iterdir()), "a journal is left although everything was delivered"
 
 
