@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -24,13 +25,21 @@ def outcomes(stage: Stage, module: str, *, wrapped: bool, capture: str) -> dict[
     command = [python, "-m", "test", "--junit-xml", str(report), module]
     if wrapped:
         command.insert(0, str(stage.layer / "bin" / "exec-wrapper"))
-    scratch = stage.folder / f"scratch-{wrapped}"
-    scratch.mkdir(exist_ok=True)
-    settings = {
+    with tempfile.TemporaryDirectory(prefix="ft") as scratch:  # short: test_logging makes sockets below it
+        done = subprocess.run(
+            command, env=_settings(stage, scratch, capture), cwd=scratch, capture_output=True, timeout=900, check=False
+        )
+    assert report.exists(), (done.stdout + done.stderr).decode(errors="replace")[-3000:]
+    assert b"[firetee]" not in done.stderr, done.stderr.decode(errors="replace")
+    return _read(report)
+
+
+def _settings(stage: Stage, scratch: str, capture: str) -> dict[str, str]:
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(stage.folder),
         "LANG": "en_US.UTF-8",
-        "TMPDIR": str(scratch),
+        "TMPDIR": scratch,
         "AWS_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -38,12 +47,8 @@ def outcomes(stage: Stage, module: str, *, wrapped: bool, capture: str) -> dict[
         "AWS_ENDPOINT_URL_FIREHOSE": stage.firehose.url,
         "FIRETEE_STREAM": STREAM,
         "FIRETEE_CAPTURE": capture,
-        "FIRETEE_JOURNAL_DIR": str(scratch),
+        "FIRETEE_JOURNAL_DIR": scratch,
     }
-    done = subprocess.run(command, env=settings, cwd=scratch, capture_output=True, timeout=900, check=False)
-    assert report.exists(), (done.stdout + done.stderr).decode(errors="replace")[-3000:]
-    assert b"[firetee]" not in done.stderr, done.stderr.decode(errors="replace")
-    return _read(report)
 
 
 def _read(report: Path) -> dict[str, str]:
