@@ -54,10 +54,11 @@ def test_each_worker_sends_its_own_lines_with_its_own_ids(stage: Stage) -> None:
 def test_every_worker_is_drained_at_sigterm(stage: Stage) -> None:
     with managed(stage, SOURCE, workers=2, env={"FIRETEE_FLUSH": "batched"}) as instance:
         invoke(instance, 2)
-        before = len(function_lines(instance))
+        reported_before = sum(line["type"] == "platform.report" for line in instance.lines)
         instance.shutdown()
         lines = instance.lines
-    assert before == 0
+    assert reported_before < 2  # they come behind the answers, and wait for company
+    assert sum(line["type"] == "platform.report" for line in lines) == 2
     texts = [line["record"] for line in lines if line["type"] == "function"]
     assert texts.count("imported") == 2
     assert {"printed w0", "printed w1", "child of w0", "child of w1"} <= {str(text) for text in texts}
