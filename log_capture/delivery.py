@@ -193,8 +193,7 @@ class Delivery:
     def _turn_to_the_next(self) -> None:
         self.targets.append(self.targets.pop(0))
 
-    # ---- a batch that Firehose refuses as a whole, for what is in it
-    # --------------------------------------------------
+    # ---- a batch that Firehose refuses as a whole, for what is in it ------------------------------------------------
 
     def _without_the_culprits(self, source: Source, batch: Sequence[Record], deadline: float) -> bool:
         """Send the batch in halves, down to single records; give up those refused alone. False if none was settled."""

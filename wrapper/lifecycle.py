@@ -229,8 +229,7 @@ class Lifecycle:
             left = self._deadline - monotonic()
             self._capture.event(*self._events.timeout_warning(left, every_stack(self._capture.threads)))
 
-    # ---- the end
-    # -----------------------------------------------------------------------------------------------------
+    # ---- the end ----------------------------------------------------------------------------------------------------
 
     def terminate(self) -> None:
         """SIGTERM, on the sender's thread: the last chance to send."""
@@ -253,8 +252,7 @@ class Lifecycle:
             self._capture.shipper.flush(monotonic() + self._timeout_s)
         self._capture.close()
 
-    # ---- snapshots and forks
-    # ------------------------------------------------------------------------------------------
+    # ---- snapshots and forks ----------------------------------------------------------------------------------------
 
     def _before_snapshot(self) -> None:
         self._init_over()
