@@ -116,6 +116,25 @@ def test_no_request_is_in_flight_at_any_freeze(stage: Stage, client: str, flush:
     assert texts(firehose.lines(STREAM)) == [f"line {number}" for number in range(4)]
 
 
+@CLIENT
+def test_a_call_under_way_when_the_handler_returns_is_over_before_the_freeze(stage: Stage, client: str) -> None:
+    """`batched` has nothing to flush then; but the line that went out while the handler ran is still on its way."""
+    firehose = stage.firehose
+    firehose.latency_s = 0.15
+    source = 'import time\ndef handler(event, context):\n    print("line", event["number"])\n    time.sleep(0.1)\n'
+    env = {"FIRETEE_CLIENT": client, "FIRETEE_FLUSH": "batched", "FIRETEE_BATCH_AGE_MS": "50"}
+    with stage.environment(source, env=env) as emulator:
+        emulator.invoke({"number": 0})
+        with frozen(emulator):
+            seen = len(firehose.calls)
+            outlast_the_keep_alive(firehose)
+            assert len(firehose.calls) == seen
+    assert seen
+    lines = firehose.lines(STREAM)
+    assert texts(lines) == ["line 0"]
+    assert len(lines) == len(once(lines))
+
+
 @FLUSH
 @pytest.mark.parametrize("health", ["ok", "server_error"])
 def test_nothing_wakes_between_invocations(stage: Stage, flush: str, health: str) -> None:
