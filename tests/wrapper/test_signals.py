@@ -70,7 +70,7 @@ sys.exit(3)
     else:
         code_, printed = play(code)
         assert code_ == 3
-        assert sorted(printed.replace("\n", " ").split()) == ["heard", "mine", "on", "went"]
+        assert all(words in printed for words in ("heard", "mine", "went on"))  # two threads print them
 
 
 def test_the_function_finds_signals_as_python_leaves_them() -> None:
