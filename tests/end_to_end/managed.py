@@ -56,6 +56,15 @@ class Managed:
         self._process = process
 
     def invoke(self, event: object, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer. While no worker asks for an event the emulator refuses, and is asked again."""
+        deadline = time.monotonic() + START_S
+        while True:
+            status, body = self._invoke(event, headers)
+            if b"Runtime.Unavailable" not in body or time.monotonic() > deadline:
+                return status, body
+            time.sleep(0.02)  # nothing tells when a worker asks
+
+    def _invoke(self, event: object, headers: Mapping[str, str] | None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
         try:
             connection.request("POST", INVOKE_PATH, json.dumps(event).encode(), dict(headers or {}))
