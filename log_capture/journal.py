@@ -32,7 +32,6 @@ from .ring import (
     HEADER_BYTES,
     LENGTH_AT,
     MAGIC,
-    MASK,
     SPOOLS,
     SPOOLS_AT,
     STDERR,
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from .ring import Buffer, Chunk
 
 _NEVER = 1 << 62
+_NEWLINE = ord("\n")
 #: Room kept free so that the entry which says how much was dropped always fits (a choice).
 _RESERVE = 64
 #: How much of the file is allocated at a time (a choice: a few microseconds on ext4, little to waste).
@@ -65,6 +65,38 @@ class Journal:
     (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be read, and again
     only after the next `read`.
     """
+
+    # Slots, because an instance with so many attributes has none of the interpreter's quick ways to them.
+    __slots__ = (
+        "_acquire",
+        "_allocated",
+        "_buffer",
+        "_busy",
+        "_capacity",
+        "_cut_threads",
+        "_dropped",
+        "_generation",
+        "_grow",
+        "_head",
+        "_is_owned",
+        "_late_context",
+        "_late_cut",
+        "_nudge",
+        "_open_at",
+        "_open_kind",
+        "_open_thread",
+        "_origin",
+        "_read",
+        "_reentrant",
+        "_release",
+        "_straight",
+        "_tail",
+        "_wake_at",
+        "_watermark",
+        "dropped_lines",
+        "environment",
+        "urgent",
+    )
 
     def __init__(
         self,
@@ -94,11 +126,11 @@ class Journal:
         self._acquire, self._release = lock.acquire, lock.release
         self._is_owned: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
         self._busy = False
-        self._reentrant: list[tuple[int, bytes, int, int]] = []  # kind, data, time in us, thread
+        self._reentrant: list[tuple[int, bytes, int, int]] = []  # kind, data, time in ns, thread
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
         self._wake_at = self._watermark
         self._origin = 0  # position - origin = place in the buffer
-        self._straight = 0  # an entry that ends before this position needs no wrap, growth, wake-up or drop
+        self._straight = 0  # an entry that ends before this place needs no wrap, growth, wake-up or drop
         self._open_kind = self._open_thread = -1  # of the newest entry, while it is an unfinished line
         self._open_at = 0
         self._generation = 0
@@ -112,8 +144,9 @@ class Journal:
 
     # ---- the function's threads ----------------------------------------------------------------------------------
 
-    def append(self, kind: int, data: bytes, time_us: int = 0) -> bool:
-        """Append one entry; False if there was no room (counted, and reported by a DROPPED entry where it is missing).
+    def append(self, kind: int, data: bytes) -> bool:
+        """Append one entry, which is not empty if it is a stream's; False if there was no room (counted, and reported
+        by a DROPPED entry where it is missing).
 
         Any thread, and signal handlers. The rest of a line that this thread has just begun is added to its beginning.
         """
@@ -123,10 +156,10 @@ class Journal:
         try:
             self._acquire()
             if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
-                self._reentrant.append((kind, data, time_us or time_ns() // 1000, thread))
+                self._reentrant.append((kind, data, time_ns(), thread))
                 self._release()
                 return True
-            self._busy = True
+            self._busy = stored = True
             if kind == self._open_kind and thread == self._open_thread:
                 if data == b"\n":
                     self._buffer[self._open_at + ENDED_AT] = 1
@@ -134,27 +167,27 @@ class Journal:
                     self._busy = False
                     self._release()
                     return True
-                stored = self._extend(data)
+                begun = self._extend(data)
             else:
-                stored = False
-            if not stored:
+                begun = False
+            if not begun:
                 head = self._head
                 length = len(data)
-                end = head + ENTRY_BYTES + length
+                at = head - self._origin
+                begin = at + ENTRY_BYTES
+                end = begin + length
                 if end <= self._straight:
-                    at = head - self._origin
-                    self._buffer[at + ENTRY_BYTES : at + ENTRY_BYTES + length] = data
-                    pack_entry(self._buffer, at, time_us or time_ns() // 1000, thread, kind, length, ~head & MASK)
-                    self._head = end
+                    self._buffer[begin:end] = data
+                    pack_entry(self._buffer, at, time_ns(), thread, kind, length, ~head)
+                    self._head = end + self._origin
                     if kind < CONTEXT:
                         self.urgent = True
-                    if kind <= STDERR and data[-1:] != b"\n":
+                    if kind <= STDERR and data[-1] != _NEWLINE:
                         self._open_at, self._open_thread, self._open_kind = at, thread, kind
                     else:
                         self._open_kind = -1
-                    stored = True
                 else:
-                    stored = self._store(kind, data, time_us or time_ns() // 1000, thread)
+                    stored = self._store(kind, data, time_ns(), thread)
             if self._reentrant:
                 self._store_reentrant()
             self._busy = False
@@ -174,12 +207,12 @@ class Journal:
         """Append what another process wrote; `thread` tells whose lines they are. Any thread."""
         self._acquire()
         if self._busy:
-            self._reentrant.append((kind, data, time_ns() // 1000, thread))
+            self._reentrant.append((kind, data, time_ns(), thread))
             self._release()
             return True
         self._busy = True
         try:
-            return self._store(kind, data, time_ns() // 1000, thread)
+            return self._store(kind, data, time_ns(), thread)
         finally:
             if self._reentrant:
                 self._store_reentrant()
@@ -200,27 +233,26 @@ class Journal:
 
     def _extend(self, data: bytes) -> bool:
         """Add to the newest entry, an unfinished line; False if there is no room right behind it."""
-        head = self._head
-        end = head + len(data)
+        at = self._head - self._origin
+        end = at + len(data)
         if end > self._straight:
             return False
-        at = head - self._origin
         opened = self._open_at + LENGTH_AT
         (length,) = unpack_length(self._buffer, opened)
         # The data first, then the length in one store: a kill in between leaves the old entry.
-        self._buffer[at : at + len(data)] = data
+        self._buffer[at:end] = data
         self._buffer[opened : opened + 4] = pack_length(length + len(data))
-        self._head = end
-        if data[-1:] == b"\n":
+        self._head = end + self._origin
+        if data[-1] == _NEWLINE:
             self._open_kind = -1
         return True
 
     def _store_reentrant(self) -> None:
         while self._reentrant:
-            kind, data, time_us, thread = self._reentrant.pop(0)
-            self._store(kind, data, time_us, thread)
+            kind, data, written_ns, thread = self._reentrant.pop(0)
+            self._store(kind, data, written_ns, thread)
 
-    def _store(self, kind: int, data: bytes, time_us: int, thread: int) -> bool:
+    def _store(self, kind: int, data: bytes, written_ns: int, thread: int) -> bool:
         """Append in every case, after the note on dropped lines if one is due."""
         if self._behind:
             self._catch_up()
@@ -228,7 +260,7 @@ class Journal:
             data = self._rest_of_dropped_line(kind, data, thread)
             if not data:
                 return False
-        if self._behind or not self._write(kind, data, time_us, thread, _RESERVE):
+        if self._behind or not self._write(kind, data, written_ns, thread, _RESERVE):
             self._drop(kind, data, thread)
             return False
         if kind < CONTEXT:
@@ -240,7 +272,7 @@ class Journal:
         self._measure()
         return True
 
-    def _write(self, kind: int, data: bytes, time_us: int, thread: int, reserve: int) -> bool:
+    def _write(self, kind: int, data: bytes, written_ns: int, thread: int, reserve: int) -> bool:
         """Put one entry into the ring, at the front again if the end is too near; False if it does not fit."""
         length = len(data)
         size = ENTRY_BYTES + length
@@ -251,10 +283,10 @@ class Journal:
         if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
             return False
         if start != head and capacity - place >= ENTRY_BYTES:
-            pack_entry(self._buffer, HEADER_BYTES + place, time_us, 0, 0, WRAP, ~head & MASK)
+            pack_entry(self._buffer, HEADER_BYTES + place, written_ns, 0, 0, WRAP, ~head)
         at = HEADER_BYTES + start % capacity
         self._buffer[at + ENTRY_BYTES : at + size] = data
-        pack_entry(self._buffer, at, time_us, thread, kind, length, ~start & MASK)
+        pack_entry(self._buffer, at, written_ns, thread, kind, length, ~start)
         self._head = start + size
         self._open_at, self._open_thread = at, thread
         self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
@@ -275,7 +307,8 @@ class Journal:
         else:
             lap = self._head - self._head % self._capacity
             self._origin = lap - HEADER_BYTES
-            self._straight = min(lap + self._allocated, self._tail + self._capacity - _RESERVE, self._wake_at)
+            straight = min(lap + self._allocated, self._tail + self._capacity - _RESERVE, self._wake_at)
+            self._straight = straight - self._origin
 
     def note_copied(self, stdout: int, stderr: int) -> None:
         """How many bytes of native code's output (`fd_tail.py`) have been appended. Any thread, one at a time."""
@@ -292,10 +325,10 @@ class Journal:
         """If there is room again: the note on what was dropped, the end of an invocation, the ids of the next."""
         if self._dropped[1]:
             self._note_drops()
-        if self._late_cut and self._write(CUT, b"", time_ns() // 1000, 0, 0):
+        if self._late_cut and self._write(CUT, b"", time_ns(), 0, 0):
             self._late_cut = False
         late = self._late_context
-        if late is not None and not self._dropped[1] and self._write(CONTEXT, late, time_ns() // 1000, 0, _RESERVE):
+        if late is not None and not self._dropped[1] and self._write(CONTEXT, late, time_ns(), 0, _RESERVE):
             self._late_context = None
 
     def _drop(self, kind: int, data: bytes, thread: int) -> None:
@@ -332,7 +365,7 @@ class Journal:
 
     def _note_drops(self) -> None:
         lines, size = self._dropped
-        if self._write(DROPPED, DROPS.pack(lines, size), time_ns() // 1000, 0, 0):
+        if self._write(DROPPED, DROPS.pack(lines, size), time_ns(), 0, 0):
             self._dropped = [0, 0]
             DROPS.pack_into(self._buffer, DROPS_AT, 0, 0)
             self.urgent = True

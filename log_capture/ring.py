@@ -12,10 +12,10 @@ Layout
     commit slot   generation u64 | position u64 | settled u64 | seq u64 | acked u64 | context length u16 | crc u32
                   | context (UTF-8)
                   The two are written in turn; the valid one with the higher generation counts.
-    entry         time u64 (us since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | mark u32
+    entry         time u64 (ns since the epoch) | thread u64 | kind u8 | ended u8 | 0 u16 | length u32 | mark i64
                   | data (length bytes)
-                  The mark is written last, after the data: low half of the position, inverted. So neither a torn entry
-                  nor what an earlier lap left behind passes for new. `ended` is 1 if a newline follows the data: the
+                  The mark is written last, after the data: the position, inverted. So neither a torn entry nor what an
+                  earlier lap left behind passes for new. `ended` is 1 if a newline follows the data: the
                   newline that `print` writes by itself costs one byte's store. A length of 0xFFFFFFFF means: go on
                   at the front of the ring; so does a rest too short for an entry.
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: from CONTEXT on ride along with others: they are nothing that an invocation's flush must deliver.
 STDOUT, STDERR, FRAME, LOG, EXTENSION, DROPPED, CONTEXT, EVENT, CUT = range(9)
 
-MAGIC = b"firetee1"
+MAGIC = b"firetee2"
 HEADER_BYTES = 8192
 HEADER = struct.Struct("<8sQ16s")
 DROPS_AT = 32
@@ -51,7 +51,7 @@ MAX_CONTEXT_BYTES = 4032 - SLOT.size
 SPOOLS_AT = 64 + 2 * 4032
 SPOOLS = struct.Struct("<QQQQ")  # copied of stdout's and stderr's, the end of a dead journal's entries, 1: all echoed
 
-ENTRY = struct.Struct("@QQIII")
+ENTRY = struct.Struct("@QQIIq")
 ENDED_AT = 17
 LENGTH_AT = 20
 LENGTH = struct.Struct("@I")
@@ -60,7 +60,6 @@ unpack_length = LENGTH.unpack_from
 ENTRY_BYTES = ENTRY.size
 pack_entry = ENTRY.pack_into
 WRAP = 0xFFFFFFFF
-MASK = 0xFFFFFFFF
 
 
 class Commit:
@@ -121,8 +120,8 @@ def scan(
             position += room
             continue
         at = HEADER_BYTES + place
-        time_us, thread, kind, length, mark = unpack(buffer, at)
-        if check and mark != ~position & MASK:
+        time_ns, thread, kind, length, mark = unpack(buffer, at)
+        if check and mark != ~position:
             break
         if length == WRAP:
             position += room
@@ -134,5 +133,5 @@ def scan(
         if kind > 255:  # the byte next to it says that the line was ended
             kind -= 256
             data += b"\n"
-        chunks.append((position, kind, thread, time_us, data))
+        chunks.append((position, kind, thread, time_ns // 1000, data))
     return chunks, position

@@ -87,8 +87,9 @@ class Tee:
         buffer = self.binary(stream.buffer, kind, fileno) if hasattr(stream, "buffer") else None
 
         def write(text: str, /) -> Any:
-            for step in before:
-                step()
+            if before:
+                for step in before:
+                    step()
             result = original(text)
             try:
                 if not text or (muted and get_ident() in muted):
@@ -113,8 +114,9 @@ class Tee:
         raw = self.binary(stream.raw, kind, fileno) if hasattr(stream, "raw") else None
 
         def write(data: Any, /) -> Any:
-            for step in before:
-                step()
+            if before:
+                for step in before:
+                    step()
             result = original(data)
             try:
                 if result:
@@ -132,7 +134,7 @@ class Tee:
     ) -> Any:
         """A proxy of `stream` with another `write`, and the tee of the stream below it.
 
-        What each `print` needs is on the class of its own: a name that the proxy has to look for costs a microsecond.
+        What each `print` needs is in slots of its own, which the interpreter finds in a few nanoseconds.
         """
 
         def writelines(lines: Iterable[Any], /) -> None:
@@ -143,14 +145,10 @@ class Tee:
             stream.__enter__()
             return tee
 
-        class StandIn(_StandIn):
-            __slots__ = ()
-            __class__ = property(lambda self: type(stream))
-
         members: dict[str, Any] = {
+            "__slots__": ("write", "flush"),
+            "__class__": property(lambda self: type(stream)),
             "_original": stream,
-            "write": staticmethod(write),
-            "flush": staticmethod(stream.flush),
             "writelines": staticmethod(writelines),
             "__enter__": enter,
         }
@@ -164,7 +162,10 @@ class Tee:
 
             members["detach"] = staticmethod(detach)
             members[below] = tee_below
-        return type(type(stream).__name__, (StandIn,), {"__slots__": (), **members})()
+        tee = type(type(stream).__name__, (_StandIn,), members)()
+        object.__setattr__(tee, "write", write)
+        object.__setattr__(tee, "flush", stream.flush)
+        return tee
 
     def frames(self, file: Any) -> Any:
         """A tee for the file that telemetry frames are written to, one `write` a frame."""
@@ -172,8 +173,9 @@ class Tee:
         original = file.write
 
         def write(frame: bytes, /) -> Any:
-            for step in before:
-                step()
+            if before:
+                for step in before:
+                    step()
             result = original(frame)
             try:
                 record(FRAME, frame)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -183,14 +184,15 @@ def test_a_line_that_ended_after_another_began_is_not_taken_for_a_line_of_its_ow
 
 @contextmanager
 def threads(count: int = 2) -> Iterator[list[Any]]:
-    """Functions that append to a source's journal, each on a thread of its own."""
+    """Functions that append to a source's journal, each on a thread of its own, all at the same time of day."""
     with ExitStack() as stack:
+        stack.enter_context(patch("log_capture.journal.time_ns", lambda: 1_795_441_800_000_000_000))
         pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(count)]
 
         def writer(pool: ThreadPoolExecutor) -> Any:
             def append(source: Source, data: bytes, kind: int = STDOUT) -> None:
                 assert isinstance(source.journal, Journal)
-                assert pool.submit(source.journal.append, kind, data, 1_795_441_800_000_000).result()
+                assert pool.submit(source.journal.append, kind, data).result()
 
             return append
 
