@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 #: Kinds whose text is a line that somebody wrote. The text of every other kind is a JSON object made here.
 WRITTEN = frozenset(("function", "extension"))
 
-#: What must be escaped in a JSON string (RFC 8259, section 7).
-_ESCAPED = bytes(range(32)) + b'"\\'
+#: What must be escaped in a JSON string (RFC 8259, section 7), and what of it is rare, as tables for `bytes.translate`:
+#: it returns the very same object if nothing is marked, in a fifth of the time that a search by `re` takes.
+_MARK_ESCAPED = bytes(255 if code < 32 or code in b'"\\' else code for code in range(256))
+_MARK_RARE = bytes(255 if code < 32 and code not in b"\t\n" else code for code in range(256))
 
-#: First characters of a line that may be a JSON object ("" stands for the empty line, which is none).
+#: First characters of a line that may be a JSON object.
 _MAY_BEGIN_OBJECT = frozenset("{ \t\r\n")
 
 #: Shapes kept: one per invocation, stream and level; a choice that bounds memory.
@@ -70,7 +72,7 @@ class Renderer:
         self._parse_json = parse_json
         self._filters = filters
         self._shapes: dict[tuple[str, str | None, str | None, str, bool], tuple[bytes, bytes]] = {}
-        self._second = -1
+        self._second_us = -1_000_000  # the second that `_second_text` is the text of
         self._second_text = b""
         self._tail = _tail(function, version, environment, tags)
         self._render = self._render_json if format == "json" else self._render_text
@@ -85,47 +87,63 @@ class Renderer:
         return self._render(lines, seq, out)
 
     def _render_json(self, lines: Iterable[Line], seq: int, out: list[bytes]) -> int:
-        # Everything below that looks clumsy is there because this loop runs for each line of a function:
-        # names are local, the text is escaped only if deleting what must be escaped changes it (translate
-        # returns the same object if not).
+        # Everything below that looks clumsy is there because this loop runs for each line of a function: names are
+        # local, what was the same in the line before is not looked up again (`is` spares hashing a tuple), and a text
+        # is escaped only if it must be.
         append = out.append
         shapes = self._shapes
         max_bytes = self._max_bytes
         parse_json = self._parse_json
         plain = self._filters is None
-        second = self._second
+        second_us = self._second_us
         second_text = self._second_text
+        head = tail = b""
+        last_kind = last_stream = last_level = last_context = last_is_object = None
         for time_us, kind, stream, level, text, context in lines:
             is_object = kind not in WRITTEN
-            if not is_object and (not plain or stream == "log" or (parse_json and text[:1] in _MAY_BEGIN_OBJECT)):
+            if not is_object and (
+                not plain
+                or (parse_json and "{" in text and text[0] in _MAY_BEGIN_OBJECT)  # few texts have a brace anywhere
+                or (level is None and stream == "log")
+            ):
                 understood = self._understand(stream, level, text)
                 if understood is None:
                     continue
                 text, level, is_object = understood
             if is_object and ("\n" in text or "\r" in text):
                 text = _on_one_line(text)
-            this_second, micros = divmod(time_us, 1_000_000)
-            if this_second != second:
-                second_text = self._second_text = _second_text(this_second)
-                second = self._second = this_second
-            try:
-                head, tail = shapes[kind, stream, level, context, is_object]
-            except KeyError:
-                head, tail = self._shape(kind, stream, level, context, is_object)
+            micros = time_us - second_us
+            if not 0 <= micros < 1_000_000:
+                second, micros = divmod(time_us, 1_000_000)
+                second_text = self._second_text = _second_text(second)
+                second_us = self._second_us = time_us - micros
+            if (
+                context is not last_context
+                or stream is not last_stream
+                or level is not last_level
+                or kind is not last_kind
+                or is_object is not last_is_object
+            ):
+                try:
+                    head, tail = shapes[kind, stream, level, context, is_object]
+                except KeyError:
+                    head, tail = self._shape(kind, stream, level, context, is_object)
+                last_kind, last_stream, last_level, last_context = kind, stream, level, context
+                last_is_object = is_object
             try:
                 body = text.encode()
             except UnicodeEncodeError:
                 body = _bytes(text) if is_object else _quoted_bytes(text)
             else:
-                if not is_object and body.translate(None, _ESCAPED) is not body:
-                    body = _quoted_bytes(text)
+                if not is_object and body.translate(_MARK_ESCAPED) is not body:
+                    body = _escaped(text, body)
             line = b"%b%06d%b%b%b%d}\n" % (second_text, micros, head, body, tail, seq)
             if len(line) <= max_bytes:
                 append(line)
                 seq += 1
             else:
-                head, tail = self._shape(kind, stream, level, context, is_object=False)
-                seq = self._render_parts(b"%b%06d%b" % (second_text, micros, head), text, tail, seq, out)
+                around = self._shape(kind, stream, level, context, is_object=False)
+                seq = self._render_parts(b"%b%06d%b" % (second_text, micros, around[0]), text, around[1], seq, out)
         return seq
 
     def _render_parts(self, head: bytes, text: str, tail: bytes, seq: int, out: list[bytes]) -> int:
@@ -226,6 +244,13 @@ def _cut(text: str, budget: int, size_of: Callable[[str], bytes]) -> list[bytes]
 def _bytes(text: str) -> bytes:
     """UTF-8; a lone surrogate as its escape, which in a JSON string is also JSON's."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def _escaped(text: str, data: bytes) -> bytes:
+    """`_quoted_bytes` of a text that is `data` in UTF-8: half the time if it holds only what texts usually do."""
+    if data.translate(_MARK_RARE) is not data:
+        return _quoted_bytes(text)
+    return data.replace(b"\\", rb"\\").replace(b'"', rb"\"").replace(b"\t", rb"\t").replace(b"\n", rb"\n")
 
 
 def _quoted_bytes(text: str) -> bytes:

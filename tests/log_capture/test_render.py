@@ -134,6 +134,35 @@ def test_text_is_utf_8_and_lone_surrogates_are_escapes() -> None:
     assert '"grün 😀 \\ud800 \u2028"'.encode("utf-8") in data
 
 
+@given(st.text(st.sampled_from('a"\\\t\n\r\x0b\x7fü{}/'), max_size=12))
+def test_an_escape_is_the_one_that_json_has(text: str) -> None:
+    (data,) = rendered(renderer(parse_json=False), line(text))
+    assert f'"record":{json.dumps(text, ensure_ascii=False)},'.encode() in data
+
+
+LINES = st.lists(
+    st.tuples(
+        st.integers(TIME_US - 3_000_000, TIME_US + 3_000_000),
+        st.sampled_from(["function", "extension", "platform.start"]),
+        st.sampled_from(["stdout", "log", None]),
+        st.sampled_from(["INFO", "".join(("IN", "FO")), None]),
+        st.sampled_from(["{}", '{"level":"warn"}', "[ERROR] x", "{x", "x" * 700, ""]),
+        st.sampled_from([',"coldStart":true', ""]),
+    ),
+    max_size=8,
+)
+
+
+@given(LINES)
+def test_what_is_sent_of_a_line_does_not_depend_on_the_lines_before_it(lines: list[Line]) -> None:
+    lines = [line for line in lines if line[1] != "platform.start" or line[4].endswith("}")]
+    together = rendered(renderer(max_bytes=600), *lines)
+    one_by_one: list[bytes] = []
+    for each in lines:
+        one_by_one += rendered(renderer(max_bytes=600), each, seq=len(one_by_one))
+    assert together == one_by_one
+
+
 def test_the_same_lines_with_the_same_number_are_the_same_bytes_whoever_renders_them() -> None:
     lines = [line("a"), line('{"level":"info"}'), line("x" * 5_000)]
     assert rendered(renderer(max_bytes=1_000), *lines, seq=7) == rendered(renderer(max_bytes=1_000), *lines, seq=7)
