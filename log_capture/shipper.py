@@ -5,9 +5,9 @@ Guarantees
 * One thread talks to Firehose; the function's threads only ever set a request and wait for a bounded time.
 * It sends while an invocation runs, in a flush, or in the final drain; never while nothing runs, because the
   environment may be frozen then. `pause` returns only when no request is in flight any more.
-* It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout only while
-  an invocation runs, for ever otherwise. There is no wake-up per line: it looks once per linger, and is nudged when a
-  lot waits.
+* It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout while an
+  invocation runs, for ever otherwise. There is no wake-up per line: it looks once per linger, and is nudged when a
+  lot waits. Nor is there one per invocation: it is left to wake up from the sleep that an earlier one made it begin.
 * What Firehose did not take stays in its journal. Only what was refused is sent again.
 
 """
@@ -39,6 +39,7 @@ _HALT_S = 0.02
 _STOP_S = 1.0
 #: How long to wait for a request that was aborted to notice.
 _ABORT_S = 0.1
+_NEVER = float("inf")
 
 
 class Shipper:
@@ -83,6 +84,7 @@ class Shipper:
         self._running = False
         self._warn_at = 0.0  # monotonic seconds; 0: there is nothing to warn of
         self._send_until = 0.0
+        self._wakes_at = _NEVER  # when the thread wakes up by itself, at the latest
         self._called = False  # the watched file descriptor has become readable
         self.thread_id = 0
         self.running_thread = False
@@ -159,7 +161,12 @@ class Shipper:
     @property
     def urgent(self) -> bool:
         """Whether something waits that an invocation's flush must deliver."""
-        return self.may_leave_more or any(source.urgent for source in self._sources)
+        if self.may_leave_more:
+            return True
+        for source in self._sources:  # noqa: SIM110 - each invocation asks twice, and a generator costs more than the answer
+            if source.urgent:
+                return True
+        return False
 
     @property
     def empty(self) -> bool:
@@ -168,11 +175,11 @@ class Shipper:
 
     def taken(self) -> tuple[int, int]:
         """Lines and bytes that Firehose took so far."""
-        sources = self._sources
-        return (
-            self._taken_lines + sum(source.lines for source in sources),
-            self._taken_bytes + sum(source.bytes for source in sources),
-        )
+        lines, size = self._taken_lines, self._taken_bytes
+        for source in self._sources:
+            lines += source.lines
+            size += source.bytes
+        return lines, size
 
     def resume(self, warn_at: float, send_until: float) -> None:
         """An invocation starts: from now on lines may be sent. Times are `monotonic` seconds, 0 for none."""
@@ -182,7 +189,8 @@ class Shipper:
         eager = self._breaker.is_open or len(self._sources) > 1  # a probe, or what a dead process left, can go at once
         self._look_at = 0.0 if eager else monotonic() + self._linger_s
         self._running = True
-        self.nudge()
+        if self._wakes_at > self._next_look():
+            self.nudge()
 
     def hurry(self) -> None:
         """A lot waits: do not let it linger. Called under the journal's lock, by any thread."""
@@ -229,7 +237,6 @@ class Shipper:
             else:
                 self._abort()
             self.waited_s += monotonic() - started
-        self.nudge()  # so that it sleeps without a timeout
 
     def drain(self, seconds: float) -> bool:
         """The process is about to end: send what is left within `seconds`, breaker or not. True if all was taken."""
@@ -303,13 +310,19 @@ class Shipper:
                 self._look()
 
     def _until_next_look(self) -> float | None:
-        """Seconds to sleep: until a line may have waited long enough, or the deadline is near; None for ever."""
+        """Seconds to sleep; None for ever."""
         if self._requests or self._called:
             return 0.0
+        # Never, to begin with: who changes what is read below then either does so in time, or sees this and nudges.
+        self._wakes_at = _NEVER
         if not self._running:
             return None
-        at = min(self._look_at, self._warn_at) if self._warn_at else self._look_at
+        self._wakes_at = at = self._next_look()
         return max(0.0, at - monotonic())
+
+    def _next_look(self) -> float:
+        """When a line may have waited long enough, or the deadline is near."""
+        return min(self._look_at, self._warn_at) if self._warn_at else self._look_at
 
     def _sleep(self, seconds: float | None) -> None:
         """Sleep until woken; notes whether the watched file descriptor was the reason."""

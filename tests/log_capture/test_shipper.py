@@ -163,6 +163,26 @@ def test_while_an_invocation_runs_a_line_goes_out_after_the_linger(make_sender: 
     assert sender.lines == ["while it runs"]
 
 
+def test_an_invocation_wakes_only_a_thread_that_would_sleep_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waking it costs the invocation more than everything else that firetee does in one without output."""
+    sender = Sender()  # without a thread: the test goes its steps
+    shipper, nudges = sender.shipper, []
+    monkeypatch.setattr(shipper, "nudge", lambda: nudges.append(monotonic()))
+    assert shipper._until_next_look() is None
+    sender.resume()
+    assert len(nudges) == 1
+    until = shipper._until_next_look()
+    assert until is not None
+    assert until == pytest.approx(NEVER_S, abs=PATIENCE_S)
+    shipper.pause(monotonic())
+    sender.resume()
+    assert len(nudges) == 1
+    shipper.resume(monotonic() + NEVER_S / 2, 0.0)  # there is a deadline before it wakes up
+    assert len(nudges) == 2
+    shipper.pause(monotonic())
+    shipper.close()
+
+
 def test_pause_returns_only_when_no_request_is_in_flight(make_sender: type[Sender]) -> None:
     sender = make_sender(SOON_S)
     hang = Hang(sender.client)
