@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .filters import Filters
     from .journal_file import LeftBehind
 
+_NOTHING_DONE: Mapping[str, float] = {"lines": 0, "bytes": 0, "calls": 0, "retries": 0, "waitedMs": 0.0}
+
 
 class Capture:
     """The journal, the tees in front of it and the shipper behind it.
@@ -284,13 +286,14 @@ class Capture:
 
         return Source(journal, renderer, self._packer, start=journal.start, discard=discard)
 
-    def statistics(self) -> dict[str, float]:
+    def statistics(self) -> Mapping[str, float]:
         """What was done since the last call: lines, bytes, calls, retries, milliseconds that invocations waited."""
         shipper, delivery = self.shipper, self._delivery
-        now = (*shipper.taken(), delivery.calls, delivery.retries, shipper.waited_s * 1000)
+        now: tuple[float, ...] = (*shipper.taken(), delivery.calls, delivery.retries, shipper.waited_s * 1000)
         last, self._counted = self._counted, now
-        names = ("lines", "bytes", "calls", "retries", "waitedMs")
-        return {name: round(value - before, 3) for name, value, before in zip(names, now, last, strict=True)}
+        if now == last:  # so it is in every invocation without output
+            return _NOTHING_DONE
+        return {name: round(value - before, 3) for name, value, before in zip(_NOTHING_DONE, now, last, strict=True)}
 
     def close(self) -> None:
         """The interpreter exits: end the thread, and remove the journal if everything in it was taken."""

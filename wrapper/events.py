@@ -11,16 +11,17 @@ ASCII: whatever is in a stack, it can be stored.
 
 from __future__ import annotations
 
-from json import JSONEncoder
+from json.encoder import JSONEncoder, encode_basestring_ascii
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     #: Type, and the record as JSON.
     Event = tuple[str, str]
 
-_encode = JSONEncoder(separators=(",", ":")).encode
+_encode_any = JSONEncoder(separators=(",", ":")).encode
 
 
 def init_start(
@@ -181,7 +182,29 @@ def timeout_warning(request_id: str, *, remaining_ms: float, stacks: Iterable[Ma
 
 
 def _event(kind: str, **fields: object) -> Event:
-    return kind, _encode(_known(**fields) or {})
+    return kind, _encode(fields)
+
+
+def _encode(fields: Mapping[str, Any]) -> str:
+    """JSON of what is known, as `json` would write it but for the spaces.
+
+    Three of these are made in each invocation, and setting up the general encoder takes longer than all of this.
+    """
+    known = []
+    for key, value in fields.items():
+        kind = type(value)
+        if value is None:
+            continue
+        if kind is str:
+            text = encode_basestring_ascii(value)
+        elif kind is int or kind is float:
+            text = repr(value)
+        elif kind is dict:
+            text = _encode(value)
+        else:
+            text = _encode_any(value)
+        known.append(f'"{key}":{text}')
+    return f"{{{','.join(known)}}}"
 
 
 def _known(**fields: object) -> dict[str, object] | None:

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wrapper import events
 
@@ -164,3 +166,17 @@ def test_a_record_is_one_line_of_ascii_whatever_is_in_a_stack() -> None:
     assert record.isascii()
     assert record.isprintable()
     assert json.loads(record)["stacks"] == [{"thread": "\ud800", "stack": "a\nü\u2028"}]
+
+
+names = st.text("abc", min_size=1)
+values = st.recursive(
+    st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(names, values, max_size=5))
+def test_records_are_written_as_json_writes_them(did: dict[str, Any]) -> None:
+    _, record = events.report("r-1", status="success", firetee=did)
+    assert record == json.dumps({"requestId": "r-1", "status": "success", "firetee": did}, separators=(",", ":"))
