@@ -15,7 +15,7 @@ from .journal import Journal, new_environment
 from .journal_file import JournalFile, left_behind
 from .pack import Packer, max_line_bytes
 from .render import Renderer
-from .ring import CONTEXT, CUT, EVENT, EXTENSION, STDERR, STDOUT
+from .ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
 from .shipper import Shipper
 from .source import Source
 from .tee import Tee
@@ -72,6 +72,7 @@ class Capture:
             watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
         )
         blocking = config.overflow == "block"
+        self._ample = config.buffer_bytes - 2 * HEADER_BYTES
         self._record_as = self._append_as_or_wait if blocking else self.journal.append_as
         self.tee = Tee(self._append_or_wait if blocking else self.journal.append, failed)
         self.children: Children | None = None
@@ -317,7 +318,9 @@ class Capture:
 
     def _append_or_wait(self, kind: int, data: bytes) -> None:
         """`FIRETEE_OVERFLOW=block`: where the journal is full, wait for the sender to make room first."""
-        self._make_room(len(data))
+        size = len(data)
+        if self.journal.backlog + size + size > self._ample:  # what wraps around may take its room twice
+            self._make_room(size)
         self.journal.append(kind, data)
 
     def _append_as_or_wait(self, kind: int, data: bytes, thread: int) -> None:
