@@ -3,8 +3,10 @@
     bin/exec-wrapper                 what AWS_LAMBDA_EXEC_WRAPPER points at, 0755; everything else is 0644
     firetee/wrapper/*.py             boots the runtime
     firetee/log_capture/*            the engine
-    firetee/<package>/__pycache__/   compiled for every CPython at hand: /opt is read-only, so that without these
-                                     files every cold start would compile every module again
+    firetee/*.bundle                 all modules that a plain start needs, compiled, in one file for every CPython at
+                                     hand: /opt is read-only, so that without it every cold start would compile them
+                                     again; and one file is opened, and fetched, sooner than forty
+    firetee/<package>/__pycache__/   the others, compiled
     firetee/wrapt/                   wrapt's C module alone, for each Python and architecture, and its licence
 
 The same sources, Pythons and zlib give the same bytes: names are sorted, times and modes fixed, compiled files
@@ -50,15 +52,15 @@ MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
 #: The earliest time that a zip entry can carry.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE = "bin/exec-wrapper"
+#: Run from its source, as every script is.
+PROGRAM = "firetee/wrapper/__main__.py"
 
-#: Run by each Python: reads [[source, shown path, compiled], ...] and compiles. Level 2 leaves the docstrings out,
-#: which a cold start would read for nothing; under the name of level 0, which plain `python` looks for.
-_COMPILE = """
-import json, py_compile, sys
-for source, shown, compiled in json.load(sys.stdin):
-    py_compile.compile(source, compiled, shown, doraise=True, optimize=2,
-                       invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-"""
+#: Modules that only some settings need: each stays a file of its own, which other starts do not read.
+SELDOM = frozenset(
+    f"log_capture/{name}.py" for name in ("automaton", "boto", "fd_tail", "filters", "gate", "patterns", "quiet")
+)
+#: The program that each Python compiles with.
+_COMPILE = Path(__file__).with_name("compiling.py")
 
 
 class LayerError(Exception):
@@ -110,33 +112,33 @@ def _sources() -> Iterator[tuple[str, bytes]]:
 
 
 def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The compiled files of the modules among `files` for one interpreter, by their name in the zip."""
-    tag = _output(interpreter, "import sys; print(sys.implementation.cache_tag)")
-    names = {
-        name: f"{os.path.dirname(name)}/__pycache__/{Path(name).stem}.{tag}.pyc"
-        for name in files
-        if name.endswith(".py")
-    }
-    with tempfile.TemporaryDirectory() as scratch:
-        jobs = []
+    """What one interpreter makes of the modules among `files`, by its name in the zip."""
+    modules: dict[bool, list[tuple[str, str, str]]] = {True: [], False: []}
+    with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(files.items()):
-            if name in names:
-                source = Path(scratch, f"{number}.py")
+            if name.endswith(".py") and name != PROGRAM:
+                source = Path(folder, f"{number}.py")
                 source.write_bytes(content)
-                jobs.append((str(source), f"{OPT}/{name}", f"{source}c"))
-        _output(interpreter, _COMPILE, json.dumps(jobs))
-        compiled = [Path(job[2]).read_bytes() for job in jobs]
-    return dict(zip(names.values(), compiled, strict=True))
+                path = name.removeprefix("firetee/")
+                module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                modules[path not in SELDOM].append((module, str(source), f"{OPT}/{name}"))
+        request = json.dumps([modules[True], modules[False], folder])
+        bundle, tag = _output(interpreter, _COMPILE.read_text(), request).split()
+        made = {f"firetee/{bundle}": Path(folder, "bundle").read_bytes()}
+        for module, _, _ in modules[False]:
+            package, _, stem = module.partition(".")
+            made[f"firetee/{package}/__pycache__/{stem}.{tag}.pyc"] = Path(folder, f"{module}.pyc").read_bytes()
+    return made
 
 
-def _output(interpreter: Path, program: str, stdin: str = "") -> str:
+def _output(interpreter: Path, program: str, stdin: str) -> str:
     """What a program prints, run without the user's settings and with a fixed order of sets."""
     command = [str(interpreter), "-S", "-c", program]
     env = {"PYTHONHASHSEED": "0"}
     done = subprocess.run(command, input=stdin, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LayerError(f"{interpreter} fails:\n{done.stderr.strip()}")
-    return done.stdout.strip()
+    return done.stdout
 
 
 def wheels() -> list[Path]:

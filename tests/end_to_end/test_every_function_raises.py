@@ -160,7 +160,7 @@ class Workshop:
 
     def __init__(self, layer: Path, folder: Path) -> None:
         self.layer = folder
-        shutil.copytree(layer, folder)
+        shutil.copytree(layer, folder, ignore=shutil.ignore_patterns("*.bundle"))
 
     def change(self, module: str, text: str) -> None:
         path = self.layer / "firetee" / f"{module}.py"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import marshal
 import os
 import shutil
@@ -59,36 +58,99 @@ def test_unpacking_again_leaves_nothing_of_an_older_layer(built: Path, tmp_path:
 def test_the_private_folder_has_our_packages_and_the_c_module_of_wrapt(built: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()
-    assert {name.split("/")[1] for name in names if name.startswith("firetee/")} == {
-        "", "wrapper", "log_capture", "wrapt",
-    }  # fmt: skip
+    folders = {name.split("/")[1] for name in names if name.startswith("firetee/") and name.count("/") > 1}
+    assert folders == {"wrapper", "log_capture", "wrapt"}
     modules = [name for name in names if name.startswith("firetee/wrapt/") and name.endswith(".so")]
     assert len(modules) == len(layer.WRAPT_WHEELS)
     assert "firetee/wrapt/LICENSE" in names
 
 
-@pytest.mark.parametrize("python", runtimes.installed(), ids=lambda python: python.minor)
+each_python = pytest.mark.parametrize("python", runtimes.installed(), ids=lambda python: python.minor)
+
+
+def run(python: runtimes.Python, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    command = (str(python.path), *command)
+    return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+
+
+def bundle_for(python: runtimes.Python, unpacked: Path) -> Path:
+    (bundle,) = (unpacked / "firetee").glob(f"cpython-{python.minor.replace('.', '')}-*.bundle")
+    return bundle
+
+
+@each_python
 def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: runtimes.Python) -> None:
     program = (
-        "import importlib.util, pathlib, sys\n"
-        "for path in pathlib.Path(sys.argv[1]).rglob('*.py'):\n"
-        "    data = pathlib.Path(importlib.util.cache_from_source(path)).read_bytes()\n"
-        "    assert data[:4] == importlib.util.MAGIC_NUMBER, path\n"
-        "    assert data[4:8] == bytes([1, 0, 0, 0]), f'{path} is checked against its source'\n"
+        "import importlib.util, marshal, pathlib, sys\n"
+        "payload = pathlib.Path(sys.argv[2])\n"
+        "bundled = marshal.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "shown = {code.co_filename for code in bundled.values()}\n"
+        "for path in payload.rglob('*.py'):\n"
+        "    name = path.relative_to(payload)\n"
+        "    if f'/opt/firetee/{name}' not in shown and str(name) != 'wrapper/__main__.py':\n"
+        "        data = pathlib.Path(importlib.util.cache_from_source(path)).read_bytes()\n"
+        "        assert data[:4] == importlib.util.MAGIC_NUMBER, path\n"
+        "        assert data[4:8] == bytes([1, 0, 0, 0]), f'{path} is checked against its source'\n"
+        "        code = marshal.loads(data[16:])\n"
+        "        assert code.co_filename == f'/opt/firetee/{name}'\n"
         "print('all')"
     )
-    command = [str(python.path), "-c", program, str(unpacked / "firetee")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run(python, "-c", program, str(bundle_for(python, unpacked)), str(unpacked / "firetee"))
     assert done.stdout == "all\n", done.stderr
 
 
-def test_compiled_modules_show_the_path_that_lambda_gives_them(unpacked: Path) -> None:
-    source = unpacked / "firetee" / "wrapper" / "config.py"
-    code = marshal.loads(Path(importlib.util.cache_from_source(source)).read_bytes()[16:])
-    assert code.co_filename == "/opt/firetee/wrapper/config.py"
+#: Shows what the program finds of us.
+LOOK = """import sys
+print([getattr(finder, "__name__", type(finder).__name__) for finder in sys.meta_path], sys.path)
+print([name for name in sys.modules if name.startswith(("log_capture", "wrapper"))])
+print([path for path in sys.path_importer_cache if "firetee" in path])
+"""
 
 
-@pytest.mark.parametrize("python", runtimes.installed(), ids=lambda python: python.minor)
+def start(python: runtimes.Python, layer: Path, journals: Path, program: str = LOOK) -> tuple[str, list[str]]:
+    """What a program prints that runs behind the layer, and the modules of ours that were read from a file each."""
+    done = run(
+        python, "-v", str(layer / "firetee" / "wrapper" / "__main__.py"), "-c", program,
+        FIRETEE_STREAM="logs", FIRETEE_JOURNAL_DIR=str(journals), AWS_REGION="eu-west-1", AWS_ACCESS_KEY_ID="key",
+        AWS_SECRET_ACCESS_KEY="secret", AWS_LAMBDA_RUNTIME_API="", PYTHONDONTWRITEBYTECODE="1",
+        AWS_ENDPOINT_URL_FIREHOSE="http://127.0.0.1:1", FIRETEE_LOG_LEVEL="ERROR",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read = [line for line in done.stderr.splitlines() if line.startswith("# code object from") and str(layer) in line]
+    return done.stdout, read
+
+
+@each_python
+def test_a_plain_start_reads_no_module_but_the_bundle(unpacked: Path, python: runtimes.Python, tmp_path: Path) -> None:
+    printed, read = start(python, unpacked, tmp_path)
+    assert not read
+    assert "Payload" not in printed
+    assert printed.endswith("\n[]\n[]\n")
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "cut", "of another kind"])
+def test_without_a_good_bundle_each_module_is_read_from_its_file(unpacked: Path, damage: str, tmp_path: Path) -> None:
+    python = runtimes.installed()[-1]
+    copy = tmp_path / "opt"
+    shutil.copytree(unpacked, copy)
+    bundle = bundle_for(python, copy)
+    whole = bundle.read_bytes()
+    if damage == "absent":
+        bundle.unlink()
+    else:
+        bundle.write_bytes({"empty": b"", "cut": whole[:-1000], "of another kind": marshal.dumps([1])}[damage])
+    printed, read = start(python, copy, tmp_path)
+    assert printed == start(python, unpacked, tmp_path)[0]
+    assert len(read) > 30
+
+
+@each_python
+def test_code_shows_the_path_where_it_is(unpacked: Path, python: runtimes.Python, tmp_path: Path) -> None:
+    printed, _ = start(python, unpacked, tmp_path, "import sys; print(sys.stdout.write.__code__.co_filename)")
+    assert printed == f"{unpacked}/firetee/log_capture/tee.py\n"
+
+
+@each_python
 def test_the_c_module_of_wrapt_loads_by_itself(unpacked: Path, python: runtimes.Python) -> None:
     program = (
         "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import _wrappers\n"
