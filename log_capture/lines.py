@@ -8,7 +8,9 @@ the invocation.
 
 from __future__ import annotations
 
-from .ring import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
+from struct import Struct
+
+from .ring import CONTEXT, CUT, DROPPED, ENDED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 
     Line = tuple[int, str, str | None, str | None, str, str]
 
-_STREAM = {STDOUT: "stdout", STDERR: "stderr"}
-_FRAME_HEADER_BYTES = 16  # type u32, length u32, time u64 in us, big-endian (awslambdaric, FramedTelemetryLogSink)
+_STREAM = {STDOUT: "stdout", STDERR: "stderr", ENDED + STDOUT: "stdout", ENDED + STDERR: "stderr"}
+#: Type, which is the magic and one byte more, length, time in us, big-endian (awslambdaric, FramedTelemetryLogSink).
+_FRAME_HEADER = Struct(">3sBIQ")
+_FRAME_HEADER_BYTES = _FRAME_HEADER.size
 _FRAME_MAGIC = b"\xa5\x5a\x00"
 #: A frame type's last byte is ``level << 2 | format`` (awslambdaric, lambda_runtime_log_utils).
-_FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", *[None] * 57)
 
 
 class Unfinished:
@@ -59,8 +63,17 @@ class Assembler:
         unfinished = self._unfinished
         context = self.context
         for end, kind, thread, time_us, data in chunks:
-            if kind <= STDERR:
-                if not unfinished and data.find(b"\n") == len(data) - 1:  # by far the most frequent case
+            if ENDED <= kind <= ENDED + STDERR:
+                if not unfinished and data.find(b"\n") < 0:  # by far the most frequent case
+                    try:  # as in `decode`, without the call
+                        text = data.decode()
+                    except UnicodeDecodeError:
+                        text = decode(data)
+                    lines.append((time_us, "function", _STREAM[kind], None, text, context))
+                else:
+                    self._feed_stream(lines, (kind - ENDED, thread), time_us, data + b"\n")
+            elif kind <= STDERR:
+                if not unfinished and data.find(b"\n") == len(data) - 1:
                     lines.append((time_us, "function", _STREAM[kind], None, decode(data[:-1]), context))
                 else:
                     self._feed_stream(lines, (kind, thread), time_us, data)
@@ -132,17 +145,13 @@ def _stream_line(kind: int, begun: Unfinished) -> Line:
 
 def _frame(time_us: int, data: bytes, context: str) -> Line:
     """One telemetry frame: its message is one line, whatever newlines it holds."""
-    if data[:3] != _FRAME_MAGIC or len(data) < _FRAME_HEADER_BYTES:
-        return time_us, "function", "log", None, decode(_without_newline(data)), context
-    level = data[3] >> 2
-    return (
-        int.from_bytes(data[8:16], "big"),
-        "function",
-        "log",
-        _FRAME_LEVELS[level] if level < len(_FRAME_LEVELS) else None,
-        decode(_without_newline(data[_FRAME_HEADER_BYTES:])),
-        context,
-    )
+    if len(data) >= _FRAME_HEADER_BYTES:
+        magic, code, _, frame_us = _FRAME_HEADER.unpack_from(data)
+        if magic == _FRAME_MAGIC:
+            end = len(data) - data.endswith(b"\n")
+            text = decode(data[_FRAME_HEADER_BYTES:end])
+            return frame_us, "function", "log", _FRAME_LEVELS[code >> 2], text, context
+    return time_us, "function", "log", None, decode(_without_newline(data)), context
 
 
 def _without_newline(data: bytes) -> bytes:

@@ -32,7 +32,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
 
-    #: (position after the entry, kind, thread, time in us, data)
+    #: (position after the entry, kind, thread, time in us, data); the kind is greater by ENDED if a newline follows the
+    #: data that is not in it.
     Chunk = tuple[int, int, int, int, bytes]
     Buffer = mmap | bytearray
 
@@ -53,6 +54,7 @@ SPOOLS = struct.Struct("<QQQQ")  # copied of stdout's and stderr's, the end of a
 
 ENTRY = struct.Struct("@QQIIq")
 ENDED_AT = 17
+ENDED = 1 << 8  # what that byte adds to the kind before it, read as one number
 LENGTH_AT = 20
 LENGTH = struct.Struct("@I")
 pack_length = LENGTH.pack
@@ -103,9 +105,7 @@ def newest_commit(buffer: Buffer) -> tuple[int, Commit]:
     return newest, found
 
 
-def scan(
-    buffer: Buffer, capacity: int, position: int, end: int, limit: int, *, check: bool
-) -> tuple[list[Chunk], int]:
+def scan(buffer: Buffer, capacity: int, position: int, end: int, limit: int, *, check: bool) -> tuple[list[Chunk], int]:
     """Chunks from `position` on, up to `end` or about `limit` bytes, and the position behind them.
 
     With `check`, stops at the first entry without its mark (never written, torn, or of an earlier lap).
@@ -116,22 +116,32 @@ def scan(
     while position < stop:
         place = position % capacity
         room = capacity - place
-        if room < size:
-            position += room
-            continue
-        at = HEADER_BYTES + place
-        time_ns, thread, kind, length, mark = unpack(buffer, at)
-        if check and mark != ~position:
-            break
-        if length == WRAP:
-            position += room
-            continue
-        if length > room - size or position + size + length > end:
-            break  # only in a damaged file: an entry never crosses the end of the ring
-        data = bytes(buffer[at + size : at + size + length])
-        position += size + length
-        if kind > 255:  # the byte next to it says that the line was ended
-            kind -= 256
-            data += b"\n"
-        chunks.append((position, kind, thread, time_ns // 1000, data))
+        # One copy out of the buffer, up to the end of the ring at most, and places in it that are only added up: half
+        # the cost of a slice of a mapped file and a division per entry. The last entry may go on behind this block.
+        start = HEADER_BYTES + place
+        block = bytes(buffer[start : start + min(room, end - position, stop - position + size)])
+        have = len(block)
+        last = min(stop - position, have - size + 1)
+        at = 0
+        while at < last:
+            time_ns, thread, kind, length, mark = unpack(block, at)
+            if check and mark != ~(position + at):
+                return chunks, position + at
+            data_at = at + size
+            at = data_at + length
+            if at <= have:
+                data = block[data_at:at]
+            elif length == WRAP:
+                at = room
+                break
+            elif at <= room and position + at <= end:
+                data = bytes(buffer[start + data_at : start + at])
+            else:  # only in a damaged file: an entry never crosses the end of the ring
+                return chunks, position + data_at - size
+            chunks.append((position + at, kind, thread, time_ns // 1000, data))
+        if position + at < stop:
+            if room - at >= size:  # only in a damaged file
+                return chunks, position + at
+            at = room
+        position += at
     return chunks, position

@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,22 @@ from hypothesis import strategies as st
 from log_capture.dead_journal import DeadJournal
 from log_capture.journal import Journal
 from log_capture.journal_file import left_behind
-from log_capture.ring import CONTEXT, CUT, DROPPED, ENTRY_BYTES, EVENT, FRAME, HEADER_BYTES, STDERR, STDOUT, Commit
+from log_capture.ring import (
+    CONTEXT,
+    CUT,
+    DROPPED,
+    ENDED,
+    ENTRY_BYTES,
+    EVENT,
+    FRAME,
+    HEADER_BYTES,
+    STDERR,
+    STDOUT,
+    Commit,
+)
+
+if TYPE_CHECKING:
+    from log_capture.ring import Chunk
 
 ENVIRONMENT = "0123456789ab"
 
@@ -26,11 +41,16 @@ def make(capacity: int = 4096, **options: object) -> tuple[Journal, bytearray]:
     return Journal(buffer, environment=ENVIRONMENT, **options), buffer  # type: ignore[arg-type]
 
 
+def content(chunks: list[Chunk]) -> list[tuple[int, bytes]]:
+    """Kind and data of each, with the newline that follows it."""
+    return [(kind - ENDED, data + b"\n") if kind >= ENDED else (kind, data) for _, kind, _, _, data in chunks]
+
+
 def drain(journal: Journal | DeadJournal) -> list[tuple[int, bytes]]:
     """Everything, committed as it is read."""
     found = []
     while chunks := journal.read(1 << 20):
-        found += [(kind, data) for _, kind, _, _, data in chunks]
+        found += content(chunks)
         journal.commit(Commit(chunks[-1][0], 0, 0, b""))
     return found
 
@@ -210,6 +230,7 @@ def test_any_file_is_either_refused_or_read_to_an_end(content: bytes) -> None:
 line = st.binary(min_size=1, max_size=300).map(lambda data: data.replace(b"\n", b" "))
 operation = st.one_of(
     st.tuples(st.just("append"), st.sampled_from((STDOUT, STDERR, FRAME, CONTEXT, EVENT)), line, st.booleans()),
+    st.tuples(st.just("append"), st.sampled_from((STDOUT, STDERR)), st.just(b""), st.just(True)),  # as `print` does
     st.tuples(st.just("read"), st.integers(1, 3000)),
     st.tuples(st.just("commit"), st.floats(0, 1)),
 )
@@ -253,7 +274,7 @@ def test_appends_reads_commits_wrap_arounds_and_crashes_agree_with_a_list(
             assert isinstance(arguments[0], int)
             chunks = journal.read(arguments[0])
             expected = model.entries[model.read_upto : model.read_upto + len(chunks)]
-            assert [(kind, content) for _, kind, _, _, content in chunks] == expected
+            assert content(chunks) == expected
             for chunk in chunks:
                 model.read_upto += 1
                 model.read.append((chunk[0], model.read_upto))

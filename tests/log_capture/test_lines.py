@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from log_capture.lines import Assembler, decode
-from log_capture.ring import CONTEXT, CUT, DROPPED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
+from log_capture.ring import CONTEXT, CUT, DROPPED, ENDED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 if TYPE_CHECKING:
     from log_capture.lines import Line
@@ -159,9 +159,16 @@ PIECES = st.lists(st.tuples(st.sampled_from((STDOUT, STDERR)), st.integers(1, 3)
 def test_any_chunking_of_any_text_by_any_threads_gives_the_same_lines(
     pieces: list[tuple[int, int, bytes]], data: st.DataObject
 ) -> None:
-    """However it was cut into chunks, and into feeds, what each thread wrote to a stream comes back line by line."""
+    """However it was cut into chunks, and into feeds, what each thread wrote to a stream comes back line by line.
+
+    Also where the chunk only says that a newline follows.
+    """
     assembler = Assembler()
-    entries = chunks(*pieces, (CUT, 0, b""))
+    said = [data.draw(st.booleans()) and text.endswith(b"\n") for _, _, text in pieces]
+    told = [
+        (ENDED + k, t, text[:-1]) if ended else (k, t, text) for (k, t, text), ended in zip(pieces, said, strict=True)
+    ]
+    entries = chunks(*told, (CUT, 0, b""))
     found: list[tuple[int, Line]] = []
     while entries:
         count = data.draw(st.integers(1, len(entries)))
