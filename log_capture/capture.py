@@ -329,4 +329,5 @@ class Capture:
 
     def _make_room(self, size: int) -> None:
         if not self.journal.has_room(size) and get_ident() != self.shipper.thread_id:
-            self.shipper.flush(self.wait_until)
+            wanted = max(size, self._config.buffer_bytes // 4)  # so that not every line waits
+            self.shipper.flush(self.wait_until, lambda: self.journal.has_room(wanted))

@@ -61,6 +61,7 @@ class Delivery:
         self.calls = 0
         self.retries = 0
         self.error: PutError | None = None
+        self.on_taken: Callable[[], None] | None = None  # called when something was
         self._clock = clock
         self._random = random
         self._begin_anywhere()
@@ -133,6 +134,8 @@ class Delivery:
             else:
                 if self._settle(source, batch, codes):
                     failed, until = 0, self._share(deadline, untried)
+                    if self.on_taken is not None:
+                        self.on_taken()
                 if not any(codes):
                     if probe:
                         return True

@@ -25,7 +25,6 @@ from .retry import Breaker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from _thread import LockType
     from collections.abc import Callable
 
     from .source import Source
@@ -40,6 +39,31 @@ _STOP_S = 1.0
 #: How long to wait for a request that was aborted to notice.
 _ABORT_S = 0.1
 _NEVER = float("inf")
+
+
+class Request:
+    """What another thread waits for: `step()` is to be taken, or `enough()` to become true while one is."""
+
+    __slots__ = ("_done", "enough", "step")
+
+    def __init__(self, step: Callable[[], object], enough: Callable[[], bool]) -> None:
+        self.step = step
+        self.enough = enough
+        self._done = allocate_lock()
+        self._done.acquire()
+
+    def wait(self, deadline: float) -> bool:
+        """False if `deadline` (monotonic) comes first."""
+        return self._done.acquire(True, max(0.0, deadline - monotonic()))
+
+    def done(self) -> None:
+        """The sender's thread: whoever waits, or will, need not any more."""
+        if self._done.locked():
+            self._done.release()
+
+
+def _never() -> bool:
+    return False
 
 
 class Shipper:
@@ -64,6 +88,7 @@ class Shipper:
     ) -> None:
         self._sources = sources
         self._delivery = delivery
+        delivery.on_taken = self._some_was_taken
         self._linger_s = self._look_every_s = linger_s
         self._patience_s = patience_s
         self._find_sources = find_sources
@@ -80,7 +105,8 @@ class Shipper:
         self._poll = poll()
         self._poll.register(self._wake_read, POLLIN)
         self._sending = allocate_lock()  # held while a request may be in flight
-        self._requests: list[tuple[Callable[[], object], LockType]] = []  # what to do, released when it is done
+        self._requests: list[Request] = []
+        self._request: Request | None = None  # the one that the thread is at
         self._running = False
         self._warn_at = 0.0  # monotonic seconds; 0: there is nothing to warn of
         self._send_until = 0.0
@@ -203,10 +229,12 @@ class Shipper:
         self._look_at = self._send_until = 0.0
         self._running = True
 
-    def flush(self, deadline: float) -> bool:
+    def flush(self, deadline: float, enough: Callable[[], bool] = _never) -> bool:
         """Wait until everything written so far was taken, or `deadline` (monotonic). True if it was.
 
-        While the breaker is open this waits for a probe at most, and only when one is due; for more if that succeeds.
+        It may wait no longer than until `enough()`, which is asked after each call that took something; sending goes
+        on. While the breaker is open this waits for a probe at most, and only when one is due; for more if that
+        succeeds.
         """
         if self.empty:
             return True
@@ -218,7 +246,7 @@ class Shipper:
             until = min(deadline, started + PROBE_WAIT_S)
             answered = self._ask(until, lambda: self._probe(until))
         if answered and not self._breaker.is_open:
-            answered = self._ask(deadline, lambda: self._send(deadline))
+            answered = self._ask(deadline, lambda: self._send(deadline), enough)
         if not answered:
             self._abort()
         self.waited_s += monotonic() - started
@@ -249,14 +277,12 @@ class Shipper:
         """Have the clients made ready on the thread, without network; waits for it."""
         self._ask(monotonic() + seconds, self._delivery.warm_up)
 
-    def _ask(self, deadline: float, step: Callable[[], object]) -> bool:
+    def _ask(self, deadline: float, step: Callable[[], object], enough: Callable[[], bool] = _never) -> bool:
         """Have the thread take a step and wait for it; False if `deadline` came first."""
-        done = allocate_lock()
-        done.acquire()
-        request = (step, done)
+        request = Request(step, enough)
         self._requests.append(request)
         self.nudge()
-        answered = done.acquire(True, max(0.0, deadline - monotonic()))
+        answered = request.wait(deadline)
         if not answered and request in self._requests:
             self._requests.remove(request)
         return answered
@@ -293,11 +319,12 @@ class Shipper:
             self._called = False
             watched()
         if self._requests:
-            step, done = self._requests.pop(0)
+            self._request = request = self._requests.pop(0)
             try:
-                step()
+                request.step()
             finally:
-                done.release()
+                self._request = None
+                request.done()
         elif self._running:
             now = monotonic()
             if self._warn_at and now >= self._warn_at:
@@ -337,6 +364,12 @@ class Shipper:
         until = monotonic() + seconds
         while not self._called and (left := until - monotonic()) > 0:
             self._sleep(left)
+
+    def _some_was_taken(self) -> None:
+        """There is more room in a journal: for some that may be enough."""
+        for request in (self._request, *self._requests):
+            if request is not None and request.enough():
+                request.done()
 
     def _send(self, deadline: float) -> bool:
         """What a waiting function asked for, or the final drain."""

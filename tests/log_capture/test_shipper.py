@@ -265,13 +265,35 @@ def test_a_lot_of_output_does_not_linger() -> None:
     sender.shipper.close()
 
 
-def test_what_a_dead_process_left_goes_first_and_is_let_go_of(make_sender: type[Sender]) -> None:
+def left_by_the_dead(discard: Signal) -> Source:
+    """A journal with one line that nobody sent."""
     memory = bytearray(HEADER_BYTES + 4096)
     Journal(memory, environment="ffffffffffff").append(STDOUT, b"from the dead\n")
     dead = DeadJournal(memory)
+    return Source(dead, renderer(), Packer(), start=dead.start, discard=discard)
+
+
+def test_who_needs_only_room_does_not_wait_for_everything(make_sender: type[Sender]) -> None:
+    """With FIRETEE_OVERFLOW=block the function goes on as soon as there is some room, and sending goes on too."""
+    sender = make_sender(NEVER_S, (left_by_the_dead(Signal()),))
+    sender.shipper.prepare(PATIENCE_S)
+    answer = threading.Event()
+
+    def take_late(records: object, deadline: float) -> list[str | None]:
+        assert answer.wait(PATIENCE_S)
+        return [None]
+
+    sender.client.steps += [None, take_late]
+    sender.write("from the living")
+    assert not sender.shipper.flush(monotonic() + PATIENCE_S, lambda: sender.lines == ["from the dead"])
+    answer.set()
+    assert sender.flush()
+    assert sender.lines == ["from the dead", "from the living"]
+
+
+def test_what_a_dead_process_left_goes_first_and_is_let_go_of(make_sender: type[Sender]) -> None:
     discarded = Signal()
-    left = Source(dead, renderer(), Packer(), start=dead.start, discard=discarded)
-    sender = make_sender(NEVER_S, (left,))
+    sender = make_sender(NEVER_S, (left_by_the_dead(discarded),))
     sender.shipper.prepare(PATIENCE_S)
     sender.write("from the living")
     assert sender.flush()
