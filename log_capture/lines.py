@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     Line = tuple[int, str, str | None, str | None, str, str]
 
+_NEWLINE = ord("\n")
 _STREAM = {STDOUT: "stdout", STDERR: "stderr", ENDED + STDOUT: "stdout", ENDED + STDERR: "stderr"}
 #: Type, which is the magic and one byte more, length, time in us, big-endian (awslambdaric, FramedTelemetryLogSink).
 _FRAME_HEADER = Struct(">3sBIQ")
 _FRAME_HEADER_BYTES = _FRAME_HEADER.size
+_unpack_frame_header = _FRAME_HEADER.unpack_from
 _FRAME_MAGIC = b"\xa5\x5a\x00"
 #: A frame type's last byte is ``level << 2 | format`` (awslambdaric, lambda_runtime_log_utils).
 _FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", *[None] * 57)
@@ -146,10 +148,13 @@ def _stream_line(kind: int, begun: Unfinished) -> Line:
 def _frame(time_us: int, data: bytes, context: str) -> Line:
     """One telemetry frame: its message is one line, whatever newlines it holds."""
     if len(data) >= _FRAME_HEADER_BYTES:
-        magic, code, _, frame_us = _FRAME_HEADER.unpack_from(data)
+        magic, code, _, frame_us = _unpack_frame_header(data)
         if magic == _FRAME_MAGIC:
-            end = len(data) - data.endswith(b"\n")
-            text = decode(data[_FRAME_HEADER_BYTES:end])
+            data = data[_FRAME_HEADER_BYTES:-1] if data[-1] == _NEWLINE else data[_FRAME_HEADER_BYTES:]
+            try:  # as in `decode`, without the call
+                text = data.decode()
+            except UnicodeDecodeError:
+                text = decode(data)
             return frame_us, "function", "log", _FRAME_LEVELS[code >> 2], text, context
     return time_us, "function", "log", None, decode(_without_newline(data)), context
 

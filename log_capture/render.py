@@ -135,7 +135,8 @@ class Renderer:
             except UnicodeEncodeError:
                 body = _bytes(text) if is_object else _quoted_bytes(text)
             else:
-                if not is_object and body.translate(_MARK_ESCAPED) is not body:
+                # (The runtime's text format has tabs, so a frame need not be looked at whether it needs escapes at all.)
+                if not is_object and (stream == "log" or body.translate(_MARK_ESCAPED) is not body):
                     body = _escaped(text, body)
             line = b"%b%06d%b%b%b%d}\n" % (second_text, micros, head, body, tail, seq)
             if len(line) <= max_bytes:
