@@ -46,7 +46,7 @@ def _random() -> float:
 class Delivery:
     """Sends to one of `targets`, at first to any, and turns to the next one when that fails.
 
-    `random()` gives a number in [0, 1). After a failure `error` says why.
+    `random()` gives a number in [0, 1). After a `send` that failed `error` says why, if it was not just too slow.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Delivery:
         source, to see if Firehose is back: a whole call may take a small function longer than a probe may last.
         """
         self._aborted = False
+        self.error = None
         return all(self._send(source, deadline, pause, tries, probe) for source in sources)
 
     def _send(
@@ -110,7 +111,7 @@ class Delivery:
         untried = len(self.targets) - 1
         until = self._share(deadline, untried)
         while batch := source.batch():
-            if self._aborted:
+            if self._aborted or self._clock() >= deadline:
                 return False
             if probe:
                 batch = batch[:1]
@@ -137,6 +138,7 @@ class Delivery:
                     if self.on_taken is not None:
                         self.on_taken()
                 if not any(codes):
+                    self.error = None
                     if probe:
                         return True
                     continue

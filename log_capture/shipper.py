@@ -377,7 +377,7 @@ class Shipper:
             sent = self._ship(deadline)
             if sent:
                 self._breaker.succeeded()
-            else:
+            elif self._delivery.error is not None:  # it was not just too much for the time
                 self._open_breaker()
         return sent
 

@@ -10,7 +10,17 @@ from itertools import chain
 import pytest
 
 from log_capture.delivery import MANY, Delivery, Target
-from log_capture.firehose import CONNECT, INVALID, REFUSED, RESET, SERVER, STALE, THROTTLED, TIMEOUT
+from log_capture.firehose import (
+    CONNECT,
+    INVALID,
+    MAX_BATCH_RECORDS,
+    REFUSED,
+    RESET,
+    SERVER,
+    STALE,
+    THROTTLED,
+    TIMEOUT,
+)
 from log_capture.journal import Journal
 from log_capture.pack import Packer
 from log_capture.render import Renderer
@@ -88,6 +98,18 @@ def test_everything_is_sent_in_order() -> None:
     assert scene.send()
     assert scene.lines == ["a", "b", "c"]
     assert (scene.delivery.calls, scene.delivery.retries, scene.said) == (1, 0, [])
+
+
+def test_too_much_for_the_time_is_no_failure() -> None:
+    def take_slowly(records: Sequence[bytes], deadline: float) -> list[str | None]:
+        scene.clock.now = deadline
+        return [None] * len(records)
+
+    scene = Scene(ScriptedClient(take_slowly))
+    scene.write(*map(str, range(MAX_BATCH_RECORDS + 1)))
+    assert not scene.send()
+    assert scene.delivery.error is None
+    assert (scene.delivery.calls, len(scene.lines)) == (1, MAX_BATCH_RECORDS)
 
 
 def test_only_refused_records_are_sent_again() -> None:
