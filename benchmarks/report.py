@@ -220,12 +220,14 @@ def _print(figures: dict[str, Any]) -> str:
     )
 
 
-def _sustained(rates: dict[str, Any]) -> str:
-    return (
-        f"{number(rates['before-return']['rate']['median'])} lines/s printed, rendered, packed, sent and acknowledged, "
-        f"at {number(rates['before-return']['cpu_us']['median'])} µs of processor time each; the bare function prints "
-        f"{number(rates['bare']['rate']['median'])} lines/s at {number(rates['bare']['cpu_us']['median'])} µs"
-    )
+def _sustained(ways: dict[str, Any]) -> str:
+    titles = {"printed": "one `print` a line", "blocks": "100 lines a write"}
+    columns = [(name, figure) for figure in ("rate", "cpu_us") for name in ("bare", "before-return")]
+    rows = [
+        [title, *(spread(ways[way][name][figure]) for name, figure in columns)] for way, title in titles.items()
+    ]
+    head = ["", "bare, lines/s", "firetee, lines/s", "bare, CPU of a line, µs", "firetee, CPU of a line, µs"]
+    return markdown(head, rows)
 
 
 def _journal(journal: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 
 import stamps
@@ -42,6 +43,9 @@ def handler(event, context):  # type: ignore[no-untyped-def]
     line = text(mark, 0, size)
     for _ in range(event.get("prints", 0)):
         print(line)
+    block = f"{line}\n" * 100 if "blocks" in event else ""
+    for _ in range(event.get("blocks", 0)):
+        sys.stdout.write(block)
     if "timed_prints" in event:
         return [time_block(line) for _ in range(event["timed_prints"])]
     if event.get("exit"):
