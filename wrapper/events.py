@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     #: Type, and the record as JSON.
     Event = tuple[str, str]
+    Tags = Mapping[str, object]
 
 _encode_any = JSONEncoder(separators=(",", ":")).encode
 
@@ -27,66 +28,51 @@ _encode_any = JSONEncoder(separators=(",", ":")).encode
 def init_start(
     *,
     initialization_type: str,
-    phase: str = "init",
     runtime_version: str | None = None,
-    runtime_version_arn: str | None = None,
     function_name: str | None = None,
     function_version: str | None = None,
-    instance_id: str | None = None,
-    instance_max_memory_bytes: int | None = None,
 ) -> Event:
-    """``platform.initStart``. `initialization_type`: on-demand, provisioned-concurrency or snap-start.
-
-    `phase` is ``invoke`` where Lambda runs init again within an invocation.
-    """
+    """``platform.initStart``. `initialization_type`: on-demand, provisioned-concurrency or snap-start."""
     return _event(
         "platform.initStart",
         initializationType=initialization_type,
-        phase=phase,
+        phase="init",
         runtimeVersion=runtime_version,
-        runtimeVersionArn=runtime_version_arn,
         functionName=function_name,
         functionVersion=function_version,
-        instanceId=instance_id,
-        instanceMaxMemory=instance_max_memory_bytes,
     )
 
 
-def init_runtime_done(
-    *, initialization_type: str, status: str, phase: str = "init", error_type: str | None = None
-) -> Event:
+def init_runtime_done(*, initialization_type: str, status: str, error_type: str | None = None) -> Event:
     """``platform.initRuntimeDone``. `status`: success, failure, error or timeout."""
     return _event(
         "platform.initRuntimeDone",
         initializationType=initialization_type,
-        phase=phase,
+        phase="init",
         status=status,
         errorType=error_type,
     )
 
 
-def start(
-    request_id: str, *, version: str | None = None, trace_id: str | None = None, tenant_id: str | None = None
-) -> Event:
-    """``platform.start``. `trace_id` is the value of the header X-Amzn-Trace-Id."""
-    return _event(
-        "platform.start",
-        requestId=request_id,
-        version=version,
-        tracing=_tracing(trace_id),
-        tenantId=tenant_id,
-    )
+def tags(trace_id: str | None = None, tenant_id: str | None = None) -> Tags:
+    """What each event of an invocation carries. `trace_id` is the value of the header X-Amzn-Trace-Id."""
+    tracing = {"type": "X-Amzn-Trace-Id", "value": trace_id} if trace_id else None  # a ``TraceContext``
+    return {"tracing": tracing, "tenantId": tenant_id}
+
+
+def start(request_id: str, of: Tags, *, version: str | None = None) -> Event:
+    """``platform.start``."""
+    return _event("platform.start", requestId=request_id, version=version, **of)
 
 
 def runtime_done(
     request_id: str,
+    of: Tags,
     *,
     status: str,
     duration_ms: float | None = None,
     produced_bytes: int | None = None,
     error_type: str | None = None,
-    trace_id: str | None = None,
-    tenant_id: str | None = None,
 ) -> Event:
     """``platform.runtimeDone``. `status`: success, failure, error or timeout."""
     return _event(
@@ -95,13 +81,13 @@ def runtime_done(
         status=status,
         errorType=error_type,
         metrics=_known(durationMs=_ms(duration_ms), producedBytes=produced_bytes),
-        tracing=_tracing(trace_id),
-        tenantId=tenant_id,
+        **of,
     )
 
 
 def report(
     request_id: str,
+    of: Tags,
     *,
     status: str,
     duration_ms: float | None = None,
@@ -110,11 +96,9 @@ def report(
     init_duration_ms: float | None = None,
     restore_duration_ms: float | None = None,
     error_type: str | None = None,
-    trace_id: str | None = None,
-    tenant_id: str | None = None,
     firetee: Mapping[str, object] | None = None,
 ) -> Event:
-    """``platform.report``, without the billed duration. `firetee`: see `did`."""
+    """``platform.report``, without the billed duration. `firetee`: what it did, see `Capture.statistics`."""
     return _event(
         "platform.report",
         requestId=request_id,
@@ -127,53 +111,26 @@ def report(
             initDurationMs=_ms(init_duration_ms),
             restoreDurationMs=_ms(restore_duration_ms),
         ),
-        tracing=_tracing(trace_id),
-        tenantId=tenant_id,
+        **of,
         firetee=firetee,
     )
 
 
-def did(
-    *,
-    lines: int | None = None,
-    size: int | None = None,
-    calls: int | None = None,
-    retries: int | None = None,
-    waited_ms: float | None = None,
-) -> dict[str, object] | None:
-    """What firetee did, for a report: lines and bytes sent, calls to Firehose, and what the caller waited."""
-    return _known(lines=lines, bytes=size, calls=calls, retries=retries, waitedMs=_ms(waited_ms))
-
-
 def restore_start(
-    *,
-    runtime_version: str | None = None,
-    runtime_version_arn: str | None = None,
-    function_name: str | None = None,
-    function_version: str | None = None,
-    instance_id: str | None = None,
-    instance_max_memory_bytes: int | None = None,
+    *, runtime_version: str | None = None, function_name: str | None = None, function_version: str | None = None
 ) -> Event:
     """``platform.restoreStart`` (SnapStart)."""
     return _event(
         "platform.restoreStart",
         runtimeVersion=runtime_version,
-        runtimeVersionArn=runtime_version_arn,
         functionName=function_name,
         functionVersion=function_version,
-        instanceId=instance_id,
-        instanceMaxMemory=instance_max_memory_bytes,
     )
 
 
 def restore_runtime_done(*, status: str, error_type: str | None = None) -> Event:
     """``platform.restoreRuntimeDone`` (SnapStart). `status`: success, failure, error or timeout."""
     return _event("platform.restoreRuntimeDone", status=status, errorType=error_type)
-
-
-def logs_dropped(*, reason: str, records: int, size: int) -> Event:
-    """``platform.logsDropped``: `records` lines of `size` bytes together were not kept."""
-    return _event("platform.logsDropped", reason=reason, droppedRecords=records, droppedBytes=size)
 
 
 def timeout_warning(request_id: str, *, remaining_ms: float, stacks: Iterable[Mapping[str, object]]) -> Event:
@@ -209,11 +166,6 @@ def _encode(fields: Mapping[str, Any]) -> str:
 
 def _known(**fields: object) -> dict[str, object] | None:
     return {key: value for key, value in fields.items() if value is not None} or None
-
-
-def _tracing(trace_id: str | None) -> dict[str, str] | None:
-    """A ``TraceContext``."""
-    return {"type": "X-Amzn-Trace-Id", "value": trace_id} if trace_id else None
 
 
 def _ms(duration_ms: float | None) -> float | None:

@@ -33,8 +33,7 @@ class PlatformEvents:
         self._restore_started = 0.0
         self._restore_ms: float | None = None
         self._request_id = ""
-        self._trace_id: str | None = None
-        self._tenant_id: str | None = None
+        self._tags = events.tags()
         self._started = 0.0
         self._status = "success"
         self._error_type: str | None = None
@@ -59,10 +58,10 @@ class PlatformEvents:
 
     def start(self, request_id: str, trace_id: str | None, tenant_id: str | None) -> Event:
         """An invocation starts."""
-        self._request_id, self._trace_id, self._tenant_id = request_id, trace_id, tenant_id
+        self._request_id, self._tags = request_id, events.tags(trace_id, tenant_id)
         self._status, self._error_type, self._produced = "success", None, None
         self._started = perf_counter()
-        return events.start(request_id, version=self._version, trace_id=trace_id, tenant_id=tenant_id)
+        return events.start(request_id, self._tags, version=self._version)
 
     def answered(self, size: int | None) -> None:
         """The handler returned; `size` of the response in bytes."""
@@ -78,12 +77,11 @@ class PlatformEvents:
         self._status = status or self._status
         return events.runtime_done(
             self._request_id,
+            self._tags,
             status=self._status,
             duration_ms=self._duration_ms,
             produced_bytes=self._produced,
             error_type=self._error_type,
-            trace_id=self._trace_id,
-            tenant_id=self._tenant_id,
         )
 
     def report(self, did: Mapping[str, object]) -> Event:
@@ -92,6 +90,7 @@ class PlatformEvents:
         restore_ms, self._restore_ms = self._restore_ms, None
         return events.report(
             self._request_id,
+            self._tags,
             status=self._status,
             duration_ms=self._duration_ms,
             memory_size_mb=self._memory_mb,
@@ -99,8 +98,6 @@ class PlatformEvents:
             init_duration_ms=init_ms,
             restore_duration_ms=restore_ms,
             error_type=self._error_type,
-            trace_id=self._trace_id,
-            tenant_id=self._tenant_id,
             firetee=did,
         )
 
