@@ -29,6 +29,8 @@ _MAX_NAME_CHARS = 32
 
 def normalised(name: str) -> str:
     """The level's name in upper case and without abbreviations: ``warn`` is ``WARNING``."""
+    if name in RANKS:  # as most write it
+        return name
     upper = name.strip().upper()
     return _SYNONYMS.get(upper, upper)
 

@@ -135,7 +135,7 @@ class Renderer:
             except UnicodeEncodeError:
                 body = _bytes(text) if is_object else _quoted_bytes(text)
             else:
-                # (The runtime's text format has tabs, so a frame need not be looked at whether it needs escapes at all.)
+                # The runtime's text format has tabs, so with a frame there is no use in looking whether it has any.
                 if not is_object and (stream == "log" or body.translate(_MARK_ESCAPED) is not body):
                     body = _escaped(text, body)
             line = b"%b%06d%b%b%b%d}\n" % (second_text, micros, head, body, tail, seq)
