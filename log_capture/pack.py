@@ -6,7 +6,6 @@ Records hold the lines in order and none is empty, so the counts tell which reco
 
 from __future__ import annotations
 
-from itertools import accumulate
 from zlib import DEFLATED, compressobj
 
 from .firehose import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_RECORD_BYTES
@@ -80,18 +79,19 @@ class Packer:
         next 5 KB weighs most. If more lines follow anyway, it ends at the last full 5 KB instead, when that
         costs less per byte.
         """
-        sizes = list(accumulate(map(len, lines[start : start + self._max_lines])))
-        count = len(sizes)
-        while count > 1 and sizes[count - 1] > self._max_bytes:
-            count -= 1
-        end = start + count
-        if count < self._max_lines or end == len(lines) or self._gzip:
+        end = min(start + self._max_lines, len(lines))
+        size = sum(map(len, lines[start:end]))
+        while size > self._max_bytes and end > start + 1:
+            end -= 1
+            size -= len(lines[end])
+        if end < start + self._max_lines or end == len(lines) or self._gzip:
             return end
-        size = sizes[count - 1]
         steps = size - size % BILLED_BYTES
-        while count and sizes[count - 1] > steps:
-            count -= 1
-        return start + count if count and steps * size < billed(size) * sizes[count - 1] else end
+        earlier, left = end, size
+        while left > steps:
+            earlier -= 1
+            left -= len(lines[earlier])
+        return earlier if left and steps * size < billed(size) * left else end
 
 
 def batches(records: Sequence[Record]) -> list[Sequence[Record]]:
