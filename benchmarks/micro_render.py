@@ -1,4 +1,7 @@
-"""Microseconds per line of render, pack and filters, beside `json.dumps`. Run: python -m benchmarks.micro_render"""
+"""Microseconds per line of each step from the journal to the request, beside `json.dumps`.
+
+Run: python -m benchmarks.micro_render
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,18 @@ import json
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from log_capture.filters import Filters
+from log_capture.firehose import encode_request
+from log_capture.journal import Journal
+from log_capture.lines import Assembler
 from log_capture.pack import Packer, billed
 from log_capture.render import Renderer, context_fragment
+from log_capture.ring import HEADER_BYTES, STDOUT, scan
+
+if TYPE_CHECKING:
+    from log_capture.ring import Chunk
 
 Line = tuple[int, str, "str | None", "str | None", str, str]
 
@@ -28,11 +39,23 @@ TEXTS = {
 }
 
 
-def lines(text: str) -> list[Line]:
+def journal() -> tuple[bytearray, int]:
+    """What `print` leaves in a journal, and how many bytes of it."""
+    buffer = bytearray(HEADER_BYTES + LINES * 300)
+    written = Journal(buffer, environment="9f86d081884c")
+    for _ in range(LINES):
+        written.append(STDOUT, PLAIN.encode())
+        written.append(STDOUT, b"\n")
+    return buffer, written.backlog
+
+
+def read(buffer: bytearray, size: int) -> list[Chunk]:
+    return scan(buffer, len(buffer) - HEADER_BYTES, 0, size, size, check=False)[0]
+
+
+def lines(text: str, stream: str = "stdout", level: str | None = None) -> list[Line]:
     context = context_fragment(CONTEXT["requestId"], CONTEXT["traceId"], None, False)
-    return [
-        (1_795_441_832_000_000 + 300 * number, "function", "stdout", None, text, context) for number in range(LINES)
-    ]
+    return [(1_795_441_832_000_000 + 300 * number, "function", stream, level, text, context) for number in range(LINES)]
 
 
 def renderer(filters: Filters | None = None) -> Renderer:
@@ -75,9 +98,14 @@ def show(name: str, step: Callable[[], object]) -> None:
 
 
 def main() -> None:
+    buffer, size = journal()
+    show("read: 200 bytes", partial(read, buffer, size))
+    show("lines: 200 bytes", partial(Assembler().feed, read(buffer, size)))
     for name, text in TEXTS.items():
         given = lines(text)
         show(f"render: {name}", partial(render, renderer(), given))
+    frame = f"[INFO]\t2026-11-23T13:50:32.480Z\t{CONTEXT['requestId']}\t{PLAIN}"
+    show("render: a frame in the runtime's text format", partial(render, renderer(), lines(frame, "log", "INFO")))
     show("json.dumps: plain, 200 bytes", partial(with_json_dumps, PLAIN))
     rendered = render(renderer(), lines(PLAIN))
     for compression in ("none", "gzip"):
@@ -85,6 +113,7 @@ def main() -> None:
         show(f"pack: {compression}", partial(packer.pack, rendered))
         ratio = sum(billed(len(data)) for data, _ in packer.pack(rendered)) / sum(map(len, rendered))
         print(f"    billed bytes / bytes: {ratio:.3f}")
+    show("request: plain, 200 bytes", partial(encode_request, "logs", [data for data, _ in Packer().pack(rendered)]))
     given = lines(PLAIN)
     for redact in (r"password=\S+", r"[\w.+-]+@[\w-]+\.[\w.]+", r"(?:4[0-9]{3}|5[0-9]{3})+x"):
         filters, _ = Filters.compile(min_level=None, include=None, exclude=None, redact=redact)
