@@ -25,7 +25,7 @@ def handler(event, context):
 EVENTS: list[dict[str, Any]] = [{"order": 1}, {"order": 2, "fail": True}, {"order": 3}]
 
 #: Most that a wait may last beyond its limit on a busy machine, in seconds.
-SLACK_S = 0.6
+SLACK_S = 1.5
 
 
 def idle_periods(seen: list[Moment]) -> list[tuple[float, float]]:
@@ -157,11 +157,11 @@ class TestLimits:
         self, stage: Stage, client: str, flush: str
     ) -> None:
         stage.firehose.otherwise = Step("hang")
-        env = {"FIRETEE_FLUSH_TIMEOUT_MS": "500", "FIRETEE_CLIENT": client, "FIRETEE_FLUSH": flush}
+        env = {"FIRETEE_FLUSH_TIMEOUT_MS": "1000", "FIRETEE_CLIENT": client, "FIRETEE_FLUSH": flush}
         with stage.environment(self.SOURCE, env=env) as emulator:
             first, *others = (emulator.invoke({}) for _ in range(4))
         assert {answer.body for answer in (first, *others)} == {b'"answered"'}
-        assert first.seconds >= 0.5
+        assert first.seconds >= 1.0
         assert sum(answer.seconds for answer in others) < SLACK_S
 
     def test_no_wait_passes_the_deadline_minus_the_margin(self, stage: Stage) -> None:
