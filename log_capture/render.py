@@ -32,8 +32,8 @@ WRITTEN = frozenset(("function", "extension"))
 
 #: What must be escaped in a JSON string (RFC 8259, section 7), and what of it is rare, as tables for `bytes.translate`:
 #: it returns the very same object if nothing is marked, in a fifth of the time that a search by `re` takes.
-_MARK_ESCAPED = bytes(255 if code < 32 or code in b'"\\' else code for code in range(256))
-_MARK_RARE = bytes(255 if code < 32 and code not in b"\t\n" else code for code in range(256))
+_MARK_ESCAPED = bytes.maketrans(bytes(range(32)) + b'"\\', b"\xff" * 34)
+_MARK_RARE = bytes.maketrans(bytes(range(9)) + bytes(range(11, 32)), b"\xff" * 30)  # all but tab and newline
 
 #: First characters of a line that may be a JSON object.
 _MAY_BEGIN_OBJECT = frozenset("{ \t\r\n")
