@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
 from .credentials import PLAIN_HOSTS, ContainerCredentials, EnvironmentCredentials
 from .delivery import Target
 from .firehose import stream_region
@@ -13,12 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .firehose import Client
-
-#: `name` is ``direct`` or ``boto3``, `reason` says in a clause why.
-Choice = namedtuple("Choice", ("name", "reason"))
-
-#: A URL taken apart; `path` is empty for ``/``.
-Url = namedtuple("Url", ("scheme", "host", "port", "path"))
 
 #: The beginning of a region -> the suffix of its partition's names (botocore/data/endpoints.json); else `_SUFFIX`.
 _SUFFIXES = (
@@ -45,6 +37,28 @@ _ONLY_BOTO = (
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 #: Switches that only botocore understands when they are on.
 _ONLY_BOTO_ON = ("AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")
+
+
+class Choice:
+    """`name` is ``direct`` or ``boto3``, `reason` says in a clause why."""
+
+    __slots__ = ("name", "reason")
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+
+class Url:
+    """A URL taken apart; `path` is empty for ``/``."""
+
+    __slots__ = ("host", "path", "port", "scheme")
+
+    def __init__(self, scheme: str, host: str, port: int, path: str) -> None:
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        self.path = path
 
 
 def choose(requested: str, environ: Mapping[str, str], stream: str, role_arn: str | None) -> Choice:

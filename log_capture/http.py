@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import _socket
 from _thread import allocate_lock
-from collections import namedtuple
 from select import POLLIN, poll
 from time import monotonic
 
@@ -43,8 +42,16 @@ _MAX_BODY = 4_194_304
 _ONE_PIECE = 65_536
 _RECEIVE = 65_536
 
-#: What a request gets: `status` int, `headers` with names in lower case, `body` bytes.
-Answer = namedtuple("Answer", ("status", "headers", "body"))
+
+class Answer:
+    """What a request gets; `headers` have their names in lower case."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
 class Broken(Exception):

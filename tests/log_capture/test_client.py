@@ -81,14 +81,16 @@ def test_the_plain_cases_are_served_directly(environ: Mapping[str, str]) -> None
     ],
 )
 def test_everything_else_goes_through_boto3_and_says_why(environ: Mapping[str, str], reason: str) -> None:
-    assert choose("auto", environ, "logs", None) == ("boto3", reason)
+    choice = choose("auto", environ, "logs", None)
+    assert (choice.name, choice.reason) == ("boto3", reason)
     said: list[str] = []
     assert isinstance(make_client("logs", environ=environ, requested="direct", report=said.append), Boto3Client)
     assert said == [f"FIRETEE_CLIENT=direct does not serve {reason}; using boto3"]
 
 
 def test_a_role_to_assume_goes_through_boto3() -> None:
-    assert choose("auto", LAMBDA, "logs", "arn:aws:iam::1:role/x") == ("boto3", "FIRETEE_ROLE_ARN")
+    choice = choose("auto", LAMBDA, "logs", "arn:aws:iam::1:role/x")
+    assert (choice.name, choice.reason) == ("boto3", "FIRETEE_ROLE_ARN")
 
 
 def test_with_several_streams_each_has_a_client_and_a_complaint_comes_once() -> None:

@@ -66,7 +66,8 @@ def test_what_is_no_time_in_utc_is_an_error(text: str) -> None:
 
 def test_the_environment_may_have_no_session_token() -> None:
     environ = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": ""}
-    assert EnvironmentCredentials(environ).get(soon()) == ("AKID", "secret", None, None)
+    found = EnvironmentCredentials(environ).get(soon())
+    assert (found.access_key, found.secret_key, found.token, found.expires) == ("AKID", "secret", None, None)
 
 
 def test_they_are_fetched_once_at_the_first_need() -> None:
