@@ -3,12 +3,10 @@
 As the interpreter does in `pymain_run_python` (CPython, Modules/main.c).
 """
 
-# No `from __future__` here: the program would inherit it (`_lightly_compiled`).
+from __future__ import annotations
 
-import _warnings
 import os
 import sys
-from _imp import _fix_co_filename  # type: ignore[attr-defined]  # not in typeshed
 from functools import partial
 
 TYPE_CHECKING = False
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def prepare(arguments: list[str], boot: str) -> "Callable[[], object]":
+def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     """What runs `PROGRAM ...`, `-m MODULE ...`, `-c CODE ...` or `-` when it is called, without a Python frame of ours.
 
     `boot` is the path of our own script, which nothing shall remember. Raises `SystemExit` if there is no such program.
@@ -56,7 +54,7 @@ def hide_frames(boot: str) -> None:
     """Have the interpreter show the exception that is about to end it without the frames of the script `boot`."""
     show = sys.excepthook
 
-    def excepthook(kind: type[BaseException], error: BaseException, trace: "TracebackType | None") -> None:
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         sys.excepthook = show
         while trace is not None and trace.tb_frame.f_code.co_filename == boot:
             trace = trace.tb_next
@@ -72,13 +70,13 @@ def _begin(argv: list[str], path: str, *, even_if_safe: bool = False) -> None:
         sys.path.insert(0, path)
 
 
-def _module(name: str, *, alter_argv: bool) -> "Callable[[], object]":
+def _module(name: str, *, alter_argv: bool) -> Callable[[], object]:
     import runpy
 
     return partial(runpy._run_module_as_main, name, alter_argv)  # type: ignore[attr-defined]
 
 
-def _load(path: str, arguments: list[str], namespace: "dict[str, Any]") -> "CodeType":
+def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeType:
     path = os.path.join(os.getcwd(), path)
     loaders = sys.modules["_frozen_importlib_external"]
     try:
@@ -88,8 +86,7 @@ def _load(path: str, arguments: list[str], namespace: "dict[str, Any]") -> "Code
         else:
             loader = loaders.SourceFileLoader("__main__", path)
             with open(path, "rb") as file:
-                source = file.read()
-            code = _lightly_compiled(source, path) or _compiled(source, path)
+                code = _compiled(file.read(), path)
     except OSError as error:
         sys.stderr.write(
             f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}\n"
@@ -101,31 +98,7 @@ def _load(path: str, arguments: list[str], namespace: "dict[str, Any]") -> "Code
     return code
 
 
-def _lightly_compiled(source: bytes, path: str) -> "CodeType | None":
-    """The same as from `compile`, which would first make all classes of `ast`: 2 ms, and 0.4 MB for good.
-
-    `exec` does without, as the interpreter does for its program, but keeps the code to itself. So it is given a world
-    with nothing in it: the first name or module that the program wants ends it, and the traceback has the code. None
-    where that is not sure: something could be caught, there are warnings or errors to show, nothing is wanted.
-    """
-    if b"try" in source:
-        return None
-    strict = ("error", None, Warning, None, 0)
-    _warnings.filters.insert(0, strict)
-    try:
-        exec(source, {"__builtins__": {}})
-    except Exception as error:  # noqa: BLE001 - where the program's source is what is wrong, `compile` will say so
-        trace = error.__traceback__ and error.__traceback__.tb_next
-        if trace is not None:
-            code = trace.tb_frame.f_code
-            _fix_co_filename(code, path)
-            return code
-    finally:
-        _warnings.filters.remove(strict)
-    return None
-
-
-def _compiled(source: str | bytes, name: str) -> "CodeType":
+def _compiled(source: str | bytes, name: str) -> CodeType:
     try:
         code: CodeType = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
