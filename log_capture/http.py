@@ -40,7 +40,7 @@ _MAX_BODY = 4_194_304
 
 #: Up to here head and body go out in one piece; beyond, copying costs more than the second call (a choice).
 _ONE_PIECE = 65_536
-_RECEIVE = 65_536
+_RECEIVE = 16_384  # a TLS record's content at most (RFC 8446, 5.1): there is never more at once
 
 
 class Answer:

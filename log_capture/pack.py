@@ -6,13 +6,11 @@ Records hold the lines in order and none is empty, so the counts tell which reco
 
 from __future__ import annotations
 
-from zlib import DEFLATED, compressobj
-
 from .firehose import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_RECORD_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Record = tuple[bytes, int]
 
@@ -56,7 +54,7 @@ class Packer:
     def __init__(self, *, aggregate: bool = True, compression: str = "none", max_lines: int = MAX_LINES) -> None:
         self._max_lines = max_lines if aggregate else 1
         self._max_bytes = max_line_bytes(compression)
-        self._gzip = compression == "gzip"
+        self._compress = _make_gzip() if compression == "gzip" else None
 
     def pack(self, lines: Sequence[bytes]) -> list[Record]:
         """Records that hold all these lines, in order; each line ends with a newline.
@@ -68,7 +66,7 @@ class Packer:
         while start < len(lines):
             end = self._end_of_record(lines, start)
             data = b"".join(lines[start:end])
-            records.append((_gzipped(data) if self._gzip else data, end - start))
+            records.append((self._compress(data) if self._compress else data, end - start))
             start = end
         return records
 
@@ -84,7 +82,7 @@ class Packer:
         while size > self._max_bytes and end > start + 1:
             end -= 1
             size -= len(lines[end])
-        if end < start + self._max_lines or end == len(lines) or self._gzip:
+        if end < start + self._max_lines or end == len(lines) or self._compress:
             return end
         steps = size - size % BILLED_BYTES
         earlier, left = end, size
@@ -108,7 +106,12 @@ def batches(records: Sequence[Record]) -> list[Sequence[Record]]:
     return found
 
 
-def _gzipped(data: bytes) -> bytes:
-    """One gzip member. Its time is 0, so the same lines are the same bytes when they are sent again."""
-    compressor = compressobj(_GZIP_LEVEL, DEFLATED, _GZIP_WINDOW)
-    return compressor.compress(data) + compressor.flush()
+def _make_gzip() -> Callable[[bytes], bytes]:
+    """What makes one gzip member. Its time is 0, so the same lines are the same bytes when they are sent again."""
+    from zlib import DEFLATED, compressobj  # at boot, but only where it is wanted
+
+    def gzipped(data: bytes) -> bytes:
+        compressor = compressobj(_GZIP_LEVEL, DEFLATED, _GZIP_WINDOW)
+        return compressor.compress(data) + compressor.flush()
+
+    return gzipped

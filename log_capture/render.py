@@ -39,7 +39,7 @@ _MARK_RARE = bytes.maketrans(bytes(range(9)) + bytes(range(11, 32)), b"\xff" * 3
 _MAY_BEGIN_OBJECT = frozenset("{ \t\r\n")
 
 #: Shapes kept: one per invocation, stream and level; a choice that bounds memory.
-_MAX_SHAPES = 256
+_MAX_SHAPES = 32
 
 #: Room for ``,"part":[k,n]`` and the digits of seq in a part; a choice (8 + 2 * 10 + 3 + 20 at most).
 _PART_BYTES = 64

@@ -26,7 +26,7 @@ committed the next entry starts at the front again, so a function that writes li
 from __future__ import annotations
 
 import struct
-from zlib import crc32
+from binascii import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
