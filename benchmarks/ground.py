@@ -93,6 +93,8 @@ class Ground:
                 "AWS_ENDPOINT_URL_FIREHOSE": sink.url,
                 "AWS_CA_BUNDLE": ca,
                 "FIRETEE_STREAM": "logs",
+                # The folder of a function is read-only on Lambda: its own modules are compiled at every cold start.
+                "PYTHONDONTWRITEBYTECODE": "1",
                 **{name: value.format_map(places) for name, value in variant.env.items()},
                 **(env or {}),
             }
