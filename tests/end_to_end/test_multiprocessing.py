@@ -11,8 +11,8 @@ from tests.end_to_end.harness import Result, Stage
 WORK = """
     import sys
     def work(name):
-        print("child", name)
-        print("child to stderr", name, file=sys.stderr)
+        sys.stdout.write(f"child {name}\\n")  # in one call, which the other child's cannot divide
+        sys.stderr.write(f"child to stderr {name}\\n")
 """
 SOURCE = """
     import multiprocessing, work

@@ -119,7 +119,9 @@ def test_a_full_journal_drops_counts_and_says_where(stage: Stage) -> None:
     result = stage.run(source, [{}], env=env)
     drops = [line["record"] for line in result.lines if line["type"] == "platform.logsDropped"]
     assert drops
-    assert sum(drop["droppedRecords"] for drop in drops) + len(result.records()) == 3000
+    # The line at which the journal was full may be there in part: it counts as dropped.
+    whole = [record for record in result.records() if str(record).endswith("x" * 80)]
+    assert sum(drop["droppedRecords"] for drop in drops) + len(whole) == 3000
     assert [line["seq"] for line in result.lines] == list(range(len(result.lines)))
     assert len(result.stderr.splitlines()) == len({line["environment"] for line in result.lines})
 

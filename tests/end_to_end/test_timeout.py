@@ -89,7 +89,7 @@ def test_between_invocations_the_sender_sleeps_without_a_time_out(stage: Stage, 
             known = {thread.ident for thread in threading.enumerate()}
             return len(set(sys._current_frames()) - known)
     """
-    env = {"FIRETEE_LINGER_MS": "1", "FIRETEE_FLUSH": flush}
+    env = {"FIRETEE_LINGER_MS": "1", "FIRETEE_BATCH_AGE_MS": "1", "FIRETEE_FLUSH": flush}
     with stage.environment(source, env=env) as emulator:
         answer = emulator.invoke({})
         assert answer.body == b"1"  # the sender is the one thread that `threading` does not know
