@@ -5,7 +5,7 @@
     firetee/log_capture/*            the engine
     firetee/*.bundle                 all modules that a plain start needs, compiled, in one file for every CPython at
                                      hand: /opt is read-only, so that without it every cold start would compile them
-                                     again; and one file is opened, and fetched, sooner than forty
+                                     again; and one file is opened sooner than forty
     firetee/<package>/__pycache__/   the others, compiled
     firetee/wrapt/                   wrapt's C module alone, for each Python and architecture, and its licence
 
