@@ -94,14 +94,19 @@ class Delivery:
         *,
         tries: int = MANY,
         probe: bool = False,
+        everything: bool = False,
     ) -> bool:
-        """Send everything there is, in order; False if something is left when time or tries in a row are used up.
+        """Send what is there now, in order; False if some of it is left when time or tries in a row are used up.
 
         `deadline` is in `clock` seconds; `pause(seconds)` sleeps between tries. `probe`: only the oldest record of each
         source, to see if Firehose is back: a whole call may take a small function longer than a probe may last.
+        `everything`: also what is written meanwhile.
         """
         self._aborted = False
         self.error = None
+        sources = list(sources)
+        for source in sources:
+            source.aim(everything=everything)
         return all(self._send(source, deadline, pause, tries, probe) for source in sources)
 
     def _send(

@@ -378,6 +378,16 @@ class Journal:
         return self._head == self._tail and not self._dropped[1] and not self._reentrant
 
     @property
+    def end(self) -> int:
+        """The position behind the newest entry. Any thread."""
+        return self._head
+
+    @property
+    def owes(self) -> bool:
+        """Whether the next `read` will add something that found no room, or no chance, yet. Any thread."""
+        return self._behind or bool(self._reentrant)
+
+    @property
     def backlog(self) -> int:
         """Bytes of the ring in use. Any thread."""
         return self._head - self._tail

@@ -270,8 +270,8 @@ class Shipper:
         """The process is about to end: send what is left within `seconds`, breaker or not. True if all was taken."""
         deadline = monotonic() + seconds
         if get_ident() == self.thread_id:
-            return self._send(deadline)
-        return self.empty or self._ask(deadline, lambda: self._send(deadline))
+            return self._send(deadline, everything=True)
+        return self.empty or self._ask(deadline, lambda: self._send(deadline, everything=True))
 
     def prepare(self, seconds: float) -> None:
         """Have the clients made ready on the thread, without network; waits for it."""
@@ -371,10 +371,10 @@ class Shipper:
             if request is not None and request.enough():
                 request.done()
 
-    def _send(self, deadline: float) -> bool:
+    def _send(self, deadline: float, *, everything: bool = False) -> bool:
         """What a waiting function asked for, or the final drain."""
         with self._sending:  # also while the breaker is set: who waits for it to be idle must find it so
-            sent = self._ship(deadline)
+            sent = self._ship(deadline, everything=everything)
             if sent:
                 self._breaker.succeeded()
             elif self._delivery.error is not None:  # it was not just too much for the time
@@ -410,11 +410,13 @@ class Shipper:
             self._open_breaker()
         return back
 
-    def _ship(self, deadline: float, tries: int = MANY) -> bool:
+    def _ship(self, deadline: float, *, tries: int = MANY, everything: bool = False) -> bool:
         """Send all sources, the dead processes' first, and let go of those that are finished."""
         if self.may_leave_more:
             self._adopt()
-        sent = self._delivery.send(self._sources, deadline, self._sleep_between_tries, tries=tries)
+        sent = self._delivery.send(
+            self._sources, deadline, self._sleep_between_tries, tries=tries, everything=everything
+        )
         for source in list(self._sources):
             if source.discard is not None and source.empty:
                 self._sources.remove(source)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: How much of the journal is rendered at a time (a choice: with the envelope it fills one call of 4 MiB at most).
 BLOCK_BYTES = 1 << 20
+_EVERYTHING = 1 << 62  # no position comes to it
 
 
 class Source:
@@ -52,6 +53,7 @@ class Source:
         self._after = self._commit
         self._records: list[Record] = []
         self._numbers: list[int] = []  # of the first line in each of them
+        self._aim, self._owed = _EVERYTHING, False
         self._urgent = False
         self.lines = 0  # sent so far
         self.bytes = 0
@@ -66,9 +68,22 @@ class Source:
         """Whether everything written so far was taken. Any thread."""
         return not self._records and self.journal.empty
 
+    def aim(self, *, everything: bool) -> None:
+        """Have `batch` end with what was written until now, or else with everything, also what is written meanwhile.
+
+        Who writes without pause would else be sent a few lines at a time, and a flush would have no end.
+        """
+        self._aim, self._owed = _EVERYTHING, False
+        if isinstance(self.journal, Journal) and not everything:
+            self._aim, self._owed = self.journal.end, self.journal.owes
+
     def batch(self) -> Sequence[Record]:
         """The records to send next, within the limits of one call; empty if nothing is left."""
         while not self._records:
+            if self._assembler.position >= self._aim:
+                if not self._owed:
+                    return ()
+                self._owed = False  # there is room for it now
             if not self._load():
                 return ()
         return batches(self._records)[0]
@@ -102,6 +117,7 @@ class Source:
         if isinstance(self.journal, Journal):
             note = dropped_record(f"Firehose refused the record: {code}", lines, len(data))
             self.journal.append(EVENT, b"platform.logsDropped\0" + note.encode())
+            self._aim = max(self._aim, self.journal.end)
 
     def _load(self) -> bool:
         """Render the next block; False if the journal has no more."""

@@ -61,9 +61,9 @@ class Scene:
         for line in lines:
             assert self.journal.append(STDOUT, line.encode() + b"\n")
 
-    def send(self, *, tries: int = MANY, budget_s: float = BUDGET_S) -> bool:
+    def send(self, *, tries: int = MANY, budget_s: float = BUDGET_S, everything: bool = False) -> bool:
         deadline = self.clock.now + budget_s
-        sent = self.delivery.send([self.source], deadline, self.clock.pause, tries=tries)
+        sent = self.delivery.send([self.source], deadline, self.clock.pause, tries=tries, everything=everything)
         assert self.clock.now <= deadline + 1e-9, "the budget was exceeded"
         return sent
 
@@ -98,6 +98,22 @@ def test_everything_is_sent_in_order() -> None:
     assert scene.send()
     assert scene.lines == ["a", "b", "c"]
     assert (scene.delivery.calls, scene.delivery.retries, scene.said) == (1, 0, [])
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_is_written_meanwhile_is_for_the_next_time_unless_there_is_none(everything: bool) -> None:
+    """Who writes without pause is not sent a line a call, and does not keep a flush from ending."""
+
+    def take_and_hear_more(records: Sequence[bytes], deadline: float) -> list[str | None]:
+        scene.write("b")
+        return [None] * len(records)
+
+    scene = Scene(ScriptedClient(take_and_hear_more))
+    scene.write("a")
+    assert scene.send(everything=everything)
+    assert scene.lines == (["a", "b"] if everything else ["a"])
+    assert scene.send()
+    assert scene.lines == ["a", "b"]
 
 
 def test_too_much_for_the_time_is_no_failure() -> None:
