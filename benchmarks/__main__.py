@@ -40,7 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Ground, int], Any]] = {
 
 
 @click.command(help=__doc__)
-@click.option("--quick", is_flag=True, help="The same rows with fewer repetitions, in about three minutes.")
+@click.option("--quick", is_flag=True, help="The same rows with fewer repetitions.")
 @click.option(
     "--only", type=click.Choice(list(MEASUREMENTS)), multiple=True, help="Measure this, keep the other results."
 )

@@ -190,6 +190,9 @@ class Queue:
         """In bytes."""
         return (self.written - self.oldest) * LINE_BYTES
 
+    def aim(self, *, everything: bool) -> None:
+        """Nothing is written while a call lasts."""
+
     def batch(self) -> Sequence[tuple[bytes, int]]:
         if not self.records:
             while self.packed < self.written:
