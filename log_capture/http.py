@@ -176,7 +176,7 @@ class Connection:
                 self._send(body, deadline)
             sent = True
             answer, keep = read_answer(reader)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, half an exchange leaves no connection to keep
             self.close()
             if not isinstance(error, (OSError, EOFError, ValueError)):
                 raise

@@ -160,7 +160,7 @@ def _adopt(path: str) -> LeftBehind | None:
         if buffer is None:
             raise ValueError("it is empty")
         return LeftBehind(path, fd, DeadJournal(buffer))
-    except BaseException:
+    except BaseException:  # it goes on, but the descriptor does not stay open
         os.close(fd)
         raise
 

@@ -120,7 +120,7 @@ class PublicContext:
         plain.settimeout(timeout)
         try:
             tls = self._context.wrap_socket(plain, server_hostname=host)
-        except BaseException:
+        except BaseException:  # it goes on, but the socket does not stay open
             plain.close()
             raise
         return Wrapped(tls, tls, tls.send, tls.recv)
