@@ -193,7 +193,7 @@ class Journal:
             self._busy = False
             self._release()
             return stored
-        except BaseException:  # a signal handler of the function may raise anything here: it goes on, but not with our lock
+        except BaseException:  # the function's signal handlers may raise anything: it goes on, without our lock
             self._let_go()
             raise
 
