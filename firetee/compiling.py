@@ -1,8 +1,9 @@
 """Compiles the layer's modules; run as a program by each Python that the layer is for (`layer.py`), on nothing but it.
 
-Reads from standard input, as JSON, `[bundled, single, folder]`: modules as `[name, source file, path to show]`, and
-where to put `bundle`, the code of the bundled ones by name, and `<name>.pyc` for each single one. Writes the bundle's
-name, as `wrapper/__main__.py` looks for it, and the tag of compiled files.
+Reads from standard input, as JSON, `[modules, plain, folder]`: modules as `[name, source file, path to show]`, the
+names of those that a plain start needs, and where to put `<name>.pyc` for each module, and `bundle`, the code of the
+plain ones by the name they are imported by. Writes the bundle's name, as `wrapper/__main__.py` looks for it, and the
+tag of compiled files.
 
 Left out is what a cold start would read for nothing and keep in memory: docstrings (20 %), and annotations (5 %), which
 nothing of ours reads. Assertions go with the docstrings.
@@ -41,14 +42,17 @@ def _code(source: str, shown: str) -> CodeType:
 
 
 def main() -> None:
-    bundled, single, folder = json.load(sys.stdin)
+    modules, plain, folder = json.load(sys.stdin)
     magic = importlib.util.MAGIC_NUMBER
-    code = {name: _code(source, shown) for name, source, shown in bundled}
-    Path(folder, "bundle").write_bytes(marshal.dumps(code))
-    for name, source, shown in single:
+    bundle = {}
+    for name, source, shown in modules:
+        code = _code(source, shown)
+        if name in plain:
+            bundle[name.removesuffix(".__init__")] = code
         # PEP 552: "unchecked", so that the source is not even looked at
         header = magic + b"\1\0\0\0" + importlib.util.source_hash(Path(source).read_bytes())
-        Path(folder, f"{name}.pyc").write_bytes(header + marshal.dumps(_code(source, shown)))
+        Path(folder, f"{name}.pyc").write_bytes(header + marshal.dumps(code))
+    Path(folder, "bundle").write_bytes(marshal.dumps(bundle))
     tag = sys.implementation.cache_tag
     sys.stdout.write(f"{tag}-{int.from_bytes(magic[:2], 'little')}.bundle {tag}")
 

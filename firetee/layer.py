@@ -6,7 +6,7 @@
     firetee/*.bundle                 all modules that a plain start needs, compiled, in one file for every CPython at
                                      hand: /opt is read-only, so that without it every cold start would compile them
                                      again; and one file is opened sooner than forty
-    firetee/<package>/__pycache__/   the others, compiled
+    firetee/<package>/__pycache__/   each module compiled: for those that few starts need, and where there is no bundle
     firetee/wrapt/                   wrapt's C module alone, for each Python and architecture, and its licence
 
 The same sources, Pythons and zlib give the same bytes: names are sorted, times and modes fixed, compiled files
@@ -113,19 +113,21 @@ def _sources() -> Iterator[tuple[str, bytes]]:
 
 def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """What one interpreter makes of the modules among `files`, by its name in the zip."""
-    modules: dict[bool, list[tuple[str, str, str]]] = {True: [], False: []}
+    modules: list[tuple[str, str, str]] = []
+    plain: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, content) in enumerate(files.items()):
             if name.endswith(".py") and name != PROGRAM:
                 source = Path(folder, f"{number}.py")
                 source.write_bytes(content)
                 path = name.removeprefix("firetee/")
-                module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-                modules[path not in SELDOM].append((module, str(source), f"{OPT}/{name}"))
-        request = json.dumps([modules[True], modules[False], folder])
-        bundle, tag = _output(interpreter, _COMPILE.read_text(), request).split()
+                module = path.removesuffix(".py").replace("/", ".")
+                modules.append((module, str(source), f"{OPT}/{name}"))
+                if path not in SELDOM:
+                    plain.append(module)
+        bundle, tag = _output(interpreter, _COMPILE.read_text(), json.dumps([modules, plain, folder])).split()
         made = {f"firetee/{bundle}": Path(folder, "bundle").read_bytes()}
-        for module, _, _ in modules[False]:
+        for module, _, _ in modules:
             package, _, stem = module.partition(".")
             made[f"firetee/{package}/__pycache__/{stem}.{tag}.pyc"] = Path(folder, f"{module}.pyc").read_bytes()
     return made
