@@ -18,6 +18,7 @@ from time import perf_counter_ns, time_ns
 from log_capture.journal import Journal, new_environment
 from log_capture.ring import STDOUT, Commit
 from log_capture.journal_file import JournalFile
+from log_capture.memory import private
 
 # Bursts short enough that most run through on a busy machine.
 BURST, BURSTS, DATA = 100, 1_000, b"x" * 199 + b"\\n"
@@ -28,8 +29,8 @@ def resident():
 before = resident()
 begun = perf_counter_ns()
 if sys.argv[3] == "journal":
-    file = JournalFile(sys.argv[2], 16 << 20)
-    journal = Journal(file.buffer, environment=new_environment(), grow=file.grow)
+    file = JournalFile(sys.argv[2])
+    journal = Journal(private(16 << 20), environment=new_environment(), mirror=file)
     append = journal.append
     def consume():
         while chunks := journal.read(1 << 20):

@@ -11,8 +11,10 @@ from _thread import get_ident
 from .children import Children
 from .client import make_targets
 from .delivery import Delivery
+from .hiding import Hiding
 from .journal import Journal, new_environment
 from .journal_file import JournalFile, left_behind
+from .memory import private
 from .pack import Packer, max_line_bytes
 from .render import Renderer
 from .ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
@@ -60,14 +62,14 @@ class Capture:
         self._failed = failed
         self._filters = self._make_filters()
         self._packer = Packer(aggregate=config.aggregate, compression=config.compression)
-        self._file = JournalFile(config.journal_dir, config.buffer_bytes)
-        if self._file.problem:
-            report(self._file.problem)
+        self._file = JournalFile(config.journal_dir)
+        self._said_problem: str | None = None
+        self._say_problem()
         self.environment = new_environment()
         self.journal = Journal(
-            self._file.buffer,
+            private(HEADER_BYTES + config.buffer_bytes),
             environment=self.environment,
-            grow=self._file.grow,
+            mirror=self._file,
             nudge=self._hurry,
             watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
         )
@@ -123,6 +125,10 @@ class Capture:
         self.tee.before_writes.append(self.fd_tail.before_write)
         self.shipper.before_look = self.fd_tail.copy
 
+    def hide_journals(self, function_wrapper: Any) -> None:
+        """Keep the folders of journals out of what the function lists. Before the function is imported."""
+        Hiding(self._config.journal_dir, self._failed).install(function_wrapper)
+
     def capture_children(self, function_wrapper: Any) -> None:
         """Take the output of child processes too; `function_wrapper` is wrapt's. Before the function is imported."""
         self.children = Children(
@@ -160,6 +166,17 @@ class Capture:
         """One of firetee's own messages, of the kind `extension`."""
         self.journal.append(EXTENSION, text.encode("utf-8", "backslashreplace"))
 
+    def look_after_journal(self) -> None:
+        """See that there is a file that survives this process, and say so once if there cannot be one."""
+        self.journal.look_after()
+        self._say_problem()
+
+    def _say_problem(self) -> None:
+        problem = self._file.problem
+        if problem is not None and problem != self._said_problem:
+            self._said_problem = problem
+            self._report(problem)
+
     def cut(self) -> None:
         """The invocation is over: a line without an end is sent as it is."""
         self._drain()
@@ -181,9 +198,10 @@ class Capture:
         The old journal belongs to the parent, or was empty when the snapshot was taken.
         """
         old = self._file
-        self._file = JournalFile(self._config.journal_dir, self._config.buffer_bytes)
+        self._file = JournalFile(self._config.journal_dir)
         self.environment = new_environment()
-        self.journal.renew(self._file.buffer, environment=self.environment, grow=self._file.grow)
+        memory = private(HEADER_BYTES + self._config.buffer_bytes)
+        self.journal.renew(memory, environment=self.environment, mirror=self._file)
         self._delivery.forget()
         if forked or self.shipper.halt():
             self.shipper.close()

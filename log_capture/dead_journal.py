@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from time import time_ns
 
+from .dead_file import DeadFile
+from .lines import dropped_record
 from .ring import (
     CUT,
     DROPPED,
     DROPS,
     DROPS_AT,
+    EVENT,
     HEADER,
     HEADER_BYTES,
-    MAGIC,
+    SLOT_AT,
     SPOOLS,
     SPOOLS_AT,
     Commit,
+    carried_place,
     newest_commit,
+    pack_slot,
     scan,
-    write_slot,
+    unpack_header,
+    whole,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .ring import Buffer, Chunk
+    from .ring import Bytes, Chunk
 
 
 class DeadJournal:
@@ -35,23 +41,28 @@ class DeadJournal:
 
     urgent = True
 
-    def __init__(self, buffer: Buffer) -> None:
-        if len(buffer) <= HEADER_BYTES:
+    def __init__(self, buffer: Bytes) -> None:
+        if len(buffer) < HEADER.size:
             raise ValueError("it is too short")
-        magic, capacity, environment = HEADER.unpack_from(buffer, 0)
-        if magic != MAGIC or capacity != len(buffer) - HEADER_BYTES:
-            raise ValueError("its header is not a journal's")
-        self.environment: str = environment.rstrip(b"\0").decode("ascii", "replace")
+        capacity, self.environment = unpack_header(buffer[: HEADER.size])
         self._buffer = buffer
         self._capacity: int = capacity
         self._generation, self.start = newest_commit(buffer)
         self._read = self._tail = self.start.position
-        self._drops: tuple[int, int] = DROPS.unpack_from(buffer, DROPS_AT)
+        self._drops: tuple[int, int] = DROPS.unpack(whole(buffer, DROPS_AT, DROPS.size))
         self._newest_us = 0  # when the newest entry was written
         self._ended = False
-        *copied, self._end, self._echoed = SPOOLS.unpack_from(buffer, SPOOLS_AT)
+        *copied, self._end, self._echoed = SPOOLS.unpack(whole(buffer, SPOOLS_AT, SPOOLS.size))
         self.copied = copied[0], copied[1]
         self._more: Callable[[int], tuple[int, int, bytes] | None] | None = None
+        # Behind everything that any process has carried: the newest commit counts until the next one is written.
+        self._carried_at = max(len(buffer), HEADER_BYTES + capacity)
+        self._carried_bytes = 0
+
+    @property
+    def capacity(self) -> int:
+        """Bytes of the ring."""
+        return self._capacity
 
     @property
     def echoed(self) -> bool:
@@ -68,7 +79,7 @@ class DeadJournal:
 
     def _note_spools(self, *, end: int = 0, echoed: int = 0) -> None:
         self._end, self._echoed = end or self._end, echoed or self._echoed
-        SPOOLS.pack_into(self._buffer, SPOOLS_AT, *self.copied, self._end, self._echoed)
+        self._put(SPOOLS.pack(*self.copied, self._end, self._echoed), SPOOLS_AT)
 
     @property
     def empty(self) -> bool:
@@ -101,6 +112,10 @@ class DeadJournal:
             time_us = self._newest_us or time_ns() // 1000  # the same again after another crash, if there is a choice
             if self._drops[1]:
                 chunks = [(self._read, DROPPED, 0, time_us, DROPS.pack(*self._drops))]
+            lost = self._buffer.lost if isinstance(self._buffer, DeadFile) else 0
+            if lost:
+                note = dropped_record("the journal's file was truncated", 0, lost)
+                chunks.append((self._read, EVENT, 0, time_us, b"platform.logsDropped\0" + note.encode()))
             chunks.append((self._read, CUT, 0, time_us, b""))
         return chunks
 
@@ -108,12 +123,15 @@ class DeadJournal:
         """Remember progress, so that a second crash does not send again what was delivered."""
         self._tail = commit.position
         self._generation += 1
-        write_slot(self._buffer, self._generation, commit.position, commit)
-        if self.empty:
-            DROPS.pack_into(self._buffer, DROPS_AT, 0, 0)  # told, and not to be told again after another crash
+        if commit.carried:
+            self._carried_at = carried_place(self._capacity, self._carried_at, self._carried_bytes, commit.carried)
+            self._put(commit.carried, self._carried_at)
+        self._carried_bytes = len(commit.carried)
+        slot = pack_slot(self._generation, commit.position, commit, self._carried_at)
+        self._put(slot, SLOT_AT[self._generation & 1])
+        if self.empty:  # told, and not to be told again after another crash
+            self._put(DROPS.pack(0, 0), DROPS_AT)
         return commit.position
 
-    def close(self) -> None:
-        """Let go of the memory."""
-        if not isinstance(self._buffer, bytearray):
-            self._buffer.close()
+    def _put(self, data: bytes, at: int) -> None:
+        self._buffer[at : at + len(data)] = data

@@ -1,23 +1,26 @@
-"""The queue between the function's threads and the sender: a bounded ring in (usually file-backed) memory.
+"""The queue between the function's threads and the sender: a bounded ring in private memory, mirrored in a file.
 
 Guarantees
 ----------
-* Appending is one copy into the mapping under one lock: no system call (but one ``posix_fallocate`` for each further
-  MiB ever used), no allocation that grows with the backlog.
-* What was appended survives any death of the process, because the mapping belongs to a file that the next process
-  reads (``journal_file.py``). A death stops the process between two stores, so an entry whose mark is there is whole;
-  a torn last one has none and ends the recovery there. (Data needs no checksum for that: it would cost a third more.)
+* Memory is the truth for this process: whatever happens to the file, nothing that was appended is lost while the
+  process lives.
+* What was appended survives any death of the process, because it was in the file (``journal_file.py``) before `append`
+  returned; the next process reads it (``dead_journal.py``). An entry's mark reaches the file after its data, so a torn
+  one has none and ends the recovery there. (Data needs no checksum for that.)
+* Appending is one copy in memory and one ``pwrite``, under one lock. The newline that ends a `print` is neither: it
+  reaches the file with the next entry, for the last line of a file ends without it just as well. Not a mapped file:
+  whoever truncates that, a function that tidies up `/tmp`, ends the process by SIGBUS at the next store.
 * The same bytes always give the same chunks, in the same order; so lines get the same ``seq`` again after a crash.
 * Re-entrance is safe: a finalizer or a signal handler that writes while its own thread is inside `append` is put
-  aside and appended right after.
+  aside and appended right after. A handler that raises inside `append` neither keeps the lock nor loses the entry.
 
-The layout of the memory is drawn in `ring.py`.
+The layout of the memory and of the file is drawn in `ring.py`.
 """
 
 from __future__ import annotations
 
-import os
 from _thread import RLock, get_ident
+from os import urandom
 from time import time_ns
 
 from .ring import (
@@ -28,59 +31,79 @@ from .ring import (
     DROPS_AT,
     ENDED_AT,
     ENTRY_BYTES,
-    HEADER,
     HEADER_BYTES,
     LENGTH_AT,
-    MAGIC,
+    SLOT_AT,
     SPOOLS,
     SPOOLS_AT,
     STDERR,
     WRAP,
     Commit,
+    carried_place,
     pack_entry,
+    pack_header,
     pack_length,
+    pack_slot,
     scan,
     unpack_length,
-    write_slot,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from .ring import Buffer, Chunk
+
+    class Mirror(Protocol):
+        """What survives the process. None of these raises."""
+
+        def write(self, data: bytes, at: int) -> bool:
+            """Store `data` at that many bytes; False if not all of it could be."""
+
+        def intact(self) -> bool:
+            """Whether the next process would find what was written."""
+
+        def renew(self) -> bool:
+            """Begin with an empty file; False if there is none."""
+
 
 _NEVER = 1 << 62
 _NEWLINE = ord("\n")
 #: Room kept free so that the entry which says how much was dropped always fits (a choice).
 _RESERVE = 64
-#: How much of the file is allocated at a time (a choice: a few microseconds on ext4, little to waste).
-GROW_BYTES = 1 << 20
+#: A write into one page cannot be torn; into several it can: the kernel looks for a SIGKILL between them
+#: (mm/filemap.c, `generic_perform_write`).
+_PAGE = 4096
+#: Look whether the file is still there at most this often while the function writes (a choice: what is written within
+#: so short a time after a wipe, and before a crash, is lost with it; looking costs as much as two entries).
+_LOOK_EVERY_NS = 10_000_000
 
 
 class Journal:
     """A ring over `buffer`. Any thread may append; one thread (the sender) reads and commits.
 
-    `grow(bytes)` makes sure that that much of the ring is really there and says whether it is; `nudge()` is called
-    (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be read, and again
-    only after the next `read`.
+    `nudge()` is called (under the lock, so it must be quick and must not write) once when `watermark` bytes wait to be
+    read, and again only after the next `read`.
     """
 
     # Slots, because an instance with so many attributes has none of the interpreter's quick ways to them.
     __slots__ = (
         "_acquire",
-        "_allocated",
         "_buffer",
         "_busy",
         "_capacity",
+        "_carried",
+        "_carried_at",
         "_cut_threads",
         "_dropped",
         "_generation",
-        "_grow",
         "_head",
         "_is_owned",
         "_late_context",
         "_late_cut",
+        "_look_at_ns",
+        "_mirror",
         "_nudge",
         "_open_at",
         "_open_kind",
@@ -89,10 +112,13 @@ class Journal:
         "_read",
         "_reentrant",
         "_release",
+        "_stale",
         "_straight",
         "_tail",
+        "_unsaved",
         "_wake_at",
         "_watermark",
+        "_write",
         "dropped_lines",
         "environment",
         "urgent",
@@ -103,16 +129,16 @@ class Journal:
         buffer: Buffer,
         *,
         environment: str,
-        grow: Callable[[int], bool] | None = None,
+        mirror: Mirror | None = None,
         nudge: Callable[[], None] | None = None,
         watermark: int = _NEVER,
     ) -> None:
         self._nudge = nudge
         self._watermark = watermark
         self.dropped_lines = 0  # in all
-        self.renew(buffer, environment=environment, grow=grow)
+        self.renew(buffer, environment=environment, mirror=mirror)
 
-    def renew(self, buffer: Buffer, *, environment: str, grow: Callable[[int], bool] | None = None) -> None:
+    def renew(self, buffer: Buffer, *, environment: str, mirror: Mirror | None = None) -> None:
         """Begin anew in other memory, without touching the old: for a forked child, or after a snapshot's restore.
 
         Whoever holds `append` goes on with it. Only while no other thread of this process appends.
@@ -120,8 +146,6 @@ class Journal:
         self.environment = environment
         self._buffer = buffer
         self._capacity = len(buffer) - HEADER_BYTES
-        self._allocated = 0 if grow else self._capacity
-        self._grow = grow
         lock = RLock()
         self._acquire, self._release = lock.acquire, lock.release
         self._is_owned: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
@@ -130,16 +154,23 @@ class Journal:
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
         self._wake_at = self._watermark
         self._origin = 0  # position - origin = place in the buffer
-        self._straight = 0  # an entry that ends before this place needs no wrap, growth, wake-up or drop
+        self._straight = 0  # an entry that ends before this place needs no wrap, wake-up or drop
         self._open_kind = self._open_thread = -1  # of the newest entry, while it is an unfinished line
         self._open_at = 0
         self._generation = 0
+        self._carried = b""
+        self._carried_at = HEADER_BYTES + self._capacity
         self._cut_threads: set[tuple[int, int]] = set()
         self._dropped = [0, 0]  # lines and bytes that found no room since the last DROPPED entry
         self._late_cut = False  # these found no room either, and must come before anything else
         self._late_context: bytes | None = None
         self.urgent = False  # something that a flush must deliver was appended since the last `read`
-        HEADER.pack_into(buffer, 0, MAGIC, self._capacity, environment.encode())
+        self._mirror = mirror
+        self._write = mirror.write if mirror is not None else _nowhere
+        self._stale = False  # the file lacks something, and has to be written again
+        self._unsaved = -1  # the place from which on the file lacks what is in memory, up to the newest entry's end
+        self._look_at_ns = 0
+        self._put(pack_header(self._capacity, environment), 0)
         self.commit(Commit(0, 0, 0, b""))
 
     # ---- the function's threads ----------------------------------------------------------------------------------
@@ -153,17 +184,20 @@ class Journal:
         # This runs for each write of the function's: it is long so that the usual case makes no further call. The lock
         # is taken by hand (half the cost of `with`) and inside `try`, for a signal handler may raise at any call.
         thread = get_ident()
+        before, ending = -1, False
         try:
             self._acquire()
             if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
                 self._reentrant.append((kind, data, time_ns(), thread))
+                before = _NEVER
                 self._release()
                 return True
             self._busy = stored = True
+            before = head = self._head
             if kind == self._open_kind and thread == self._open_thread:
                 if data == b"\n":
-                    self._buffer[self._open_at + ENDED_AT] = 1
-                    self._open_kind = -1
+                    ending = True
+                    self._end_line()
                     self._busy = False
                     self._release()
                     return True
@@ -171,14 +205,15 @@ class Journal:
             else:
                 begun = False
             if not begun:
-                head = self._head
+                now = time_ns()
+                if now >= self._look_at_ns:
+                    self._look(now)
                 length = len(data)
                 at = head - self._origin
-                begin = at + ENTRY_BYTES
-                end = begin + length
+                end = at + ENTRY_BYTES + length
                 if end <= self._straight:
-                    self._buffer[begin:end] = data
-                    pack_entry(self._buffer, at, time_ns(), thread, kind, length, ~head)
+                    entry = pack_entry(now, thread, kind, length, ~head) + data
+                    self._buffer[at:end] = entry
                     self._head = end + self._origin
                     if kind < CONTEXT:
                         self.urgent = True
@@ -186,38 +221,56 @@ class Journal:
                         self._open_at, self._open_thread, self._open_kind = at, thread, kind
                     else:
                         self._open_kind = -1
+                    if self._unsaved < 0 and (at ^ (end - 1)) < _PAGE:
+                        self._unsaved = at
+                        if self._write(entry, at):
+                            self._unsaved = -1
+                        else:
+                            self._stale = True
+                    else:
+                        self._save(at, at + ENTRY_BYTES, end)
                 else:
-                    stored = self._store(kind, data, time_ns(), thread)
+                    stored = self._store(kind, data, now, thread)
             if self._reentrant:
                 self._store_reentrant()
             self._busy = False
             self._release()
             return stored
         except BaseException:  # the function's signal handlers may raise anything: it goes on, without our lock
-            self._let_go()
+            held = self._let_go()
+            if before < 0 or (held and self._head == before and not (ending and self._open_kind < 0)):
+                self.append_as(kind, data, thread)  # it was not stored yet
             raise
 
-    def _let_go(self) -> None:
-        """After an exception: the lock is free, whether it had been taken already or not."""
+    def _let_go(self) -> bool:
+        """After an exception: the lock is free, whether it had been taken already or not. True if it had been."""
+        held = False
         while self._is_owned():
-            self._busy = False
+            self._busy, held = False, True
             self._release()
+        return held
 
     def append_as(self, kind: int, data: bytes, thread: int) -> bool:
         """Append what another process wrote; `thread` tells whose lines they are. Any thread."""
-        self._acquire()
-        if self._busy:
-            self._reentrant.append((kind, data, time_ns(), thread))
-            self._release()
-            return True
-        self._busy = True
         try:
-            return self._store(kind, data, time_ns(), thread)
-        finally:
+            self._acquire()
+            if self._busy:
+                self._reentrant.append((kind, data, time_ns(), thread))
+                self._release()
+                return True
+            self._busy = True
+            now = time_ns()
+            if now >= self._look_at_ns:
+                self._look(now)
+            stored = self._store(kind, data, now, thread)
             if self._reentrant:
                 self._store_reentrant()
             self._busy = False
             self._release()
+            return stored
+        except BaseException:
+            self._let_go()
+            raise
 
     def nudge_at_next(self) -> None:
         """Have the next `append` call `nudge`. Any thread."""
@@ -231,6 +284,17 @@ class Journal:
         left = capacity - head % capacity
         return head + (size if size <= left else left + size) - self._tail <= capacity - _RESERVE
 
+    def _end_line(self) -> None:
+        """A newline follows the newest entry."""
+        ended = self._open_at + ENDED_AT
+        self._buffer[ended] = 1
+        self._open_kind = -1
+        if self._unsaved < 0:
+            if self._head - self._origin - ended < _PAGE:
+                self._unsaved = ended  # to be written with the next entry
+            elif not self._write(b"\1", ended):
+                self._stale = True
+
     def _extend(self, data: bytes) -> bool:
         """Add to the newest entry, an unfinished line; False if there is no room right behind it."""
         at = self._head - self._origin
@@ -239,12 +303,17 @@ class Journal:
             return False
         opened = self._open_at + LENGTH_AT
         (length,) = unpack_length(self._buffer, opened)
-        # The data first, then the length in one store: a kill in between leaves the old entry.
         self._buffer[at:end] = data
         self._buffer[opened : opened + 4] = pack_length(length + len(data))
         self._head = end + self._origin
         if data[-1] == _NEWLINE:
             self._open_kind = -1
+        # The length reaches the file last, as the mark does.
+        if self._unsaved < 0 and (opened ^ (end - 1)) >= _PAGE:
+            if not (self._write(data, at) and self._write(pack_length(length + len(data)), opened)):
+                self._stale = True
+        else:
+            self._save(opened, at, end)
         return True
 
     def _store_reentrant(self) -> None:
@@ -260,7 +329,7 @@ class Journal:
             data = self._rest_of_dropped_line(kind, data, thread)
             if not data:
                 return False
-        if self._behind or not self._write(kind, data, written_ns, thread, _RESERVE):
+        if self._behind or not self._enter(kind, data, written_ns, thread, _RESERVE):
             self._drop(kind, data, thread)
             return False
         if kind < CONTEXT:
@@ -272,7 +341,7 @@ class Journal:
         self._measure()
         return True
 
-    def _write(self, kind: int, data: bytes, written_ns: int, thread: int, reserve: int) -> bool:
+    def _enter(self, kind: int, data: bytes, written_ns: int, thread: int, reserve: int) -> bool:
         """Put one entry into the ring, at the front again if the end is too near; False if it does not fit."""
         length = len(data)
         size = ENTRY_BYTES + length
@@ -280,24 +349,21 @@ class Journal:
         head = self._head
         place = head % capacity
         start = head if place + size <= capacity else head + capacity - place
-        if start + size - self._tail > capacity - reserve or not self._allocate(start % capacity + size):
+        if start + size - self._tail > capacity - reserve:
             return False
-        if start != head and capacity - place >= ENTRY_BYTES:
-            pack_entry(self._buffer, HEADER_BYTES + place, written_ns, 0, 0, WRAP, ~head)
+        if start != head:
+            if capacity - place >= ENTRY_BYTES:
+                wrap = HEADER_BYTES + place
+                self._buffer[wrap : wrap + ENTRY_BYTES] = pack_entry(written_ns, 0, 0, WRAP, ~head)
+                self._save(wrap, wrap + ENTRY_BYTES, wrap + ENTRY_BYTES)
+            elif self._unsaved >= 0:
+                self._save(HEADER_BYTES + place, HEADER_BYTES + place, HEADER_BYTES + place)
         at = HEADER_BYTES + start % capacity
-        self._buffer[at + ENTRY_BYTES : at + size] = data
-        pack_entry(self._buffer, at, written_ns, thread, kind, length, ~start)
+        self._buffer[at : at + size] = pack_entry(written_ns, thread, kind, length, ~start) + data
         self._head = start + size
         self._open_at, self._open_thread = at, thread
         self._open_kind = kind if kind <= STDERR and data[-1:] != b"\n" else -1
-        return True
-
-    def _allocate(self, upto: int) -> bool:
-        if upto > self._allocated:
-            upto = min(self._capacity, -(-upto // GROW_BYTES) * GROW_BYTES)
-            if self._grow is None or not self._grow(HEADER_BYTES + upto):
-                return False
-            self._allocated = upto
+        self._save(at, at + ENTRY_BYTES, at + size)
         return True
 
     def _measure(self) -> None:
@@ -307,12 +373,81 @@ class Journal:
         else:
             lap = self._head - self._head % self._capacity
             self._origin = lap - HEADER_BYTES
-            straight = min(lap + self._allocated, self._tail + self._capacity - _RESERVE, self._wake_at)
+            straight = min(lap + self._capacity, self._tail + self._capacity - _RESERVE, self._wake_at)
             self._straight = straight - self._origin
+
+    # ---- the file, under the lock --------------------------------------------------------------------------------
+
+    def _save(self, begin: int, data: int, end: int) -> None:
+        """Write what is in memory from `begin` to `end`, two places, after what was left unsaved in front of it.
+
+        What stands before `data` makes what follows it valid.
+        """
+        if self._stale:
+            return
+        begin = self._unsaved if self._unsaved >= 0 else begin
+        self._unsaved = begin
+        buffer = self._buffer
+        if (begin ^ (end - 1)) < _PAGE:
+            saved = self._write(bytes(buffer[begin:end]), begin)
+        else:
+            saved = data == end or self._write(bytes(buffer[data:end]), data)
+            saved = saved and self._write(bytes(buffer[begin:data]), begin)
+        if saved:
+            self._unsaved = -1
+        else:
+            self._stale = True
+
+    def _put(self, data: bytes, at: int) -> None:
+        """Store something in the header."""
+        self._buffer[at : at + len(data)] = data
+        if not self._write(data, at):
+            self._stale = True
+
+    def look_after(self) -> None:
+        """Have a file again if it is gone, damaged, or lacks something. Any thread; makes a few system calls."""
+        try:
+            self._acquire()
+            if not self._busy:
+                self._busy = True
+                self._look(time_ns())
+                mirror = self._mirror
+                if mirror is not None and self._stale and (mirror.intact() or mirror.renew()):
+                    self._save_everything()
+                self._busy = False
+            self._release()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _look(self, now_ns: int) -> None:
+        """If what was written is gone, begin with another file."""
+        self._look_at_ns = now_ns + _LOOK_EVERY_NS
+        mirror = self._mirror
+        if mirror is None:
+            self._look_at_ns = _NEVER
+        elif not self._stale and not mirror.intact():
+            self._stale = True
+            if mirror.renew():
+                self._save_everything()
+
+    def _save_everything(self) -> None:
+        """Write all that is not committed, the header first."""
+        buffer, capacity = self._buffer, self._capacity
+        saved = self._write(bytes(buffer[:HEADER_BYTES]), 0)
+        saved = saved and self._write(self._carried, self._carried_at)
+        start, head = self._tail, self._head
+        while saved and start < head:
+            place = start % capacity
+            end = min(place + head - start, capacity)
+            saved = self._write(bytes(buffer[HEADER_BYTES + place : HEADER_BYTES + end]), HEADER_BYTES + place)
+            start += end - place
+        self._stale = not saved
+        self._unsaved = -1
 
     def note_copied(self, stdout: int, stderr: int) -> None:
         """How many bytes of native code's output (`fd_tail.py`) have been appended. Any thread, one at a time."""
-        SPOOLS.pack_into(self._buffer, SPOOLS_AT, stdout, stderr, 0, 0)
+        self._put(SPOOLS.pack(stdout, stderr, 0, 0), SPOOLS_AT)
 
     # ---- drops, under the lock -----------------------------------------------------------------------------------
 
@@ -325,10 +460,10 @@ class Journal:
         """If there is room again: the note on what was dropped, the end of an invocation, the ids of the next."""
         if self._dropped[1]:
             self._note_drops()
-        if self._late_cut and self._write(CUT, b"", time_ns(), 0, 0):
+        if self._late_cut and self._enter(CUT, b"", time_ns(), 0, 0):
             self._late_cut = False
         late = self._late_context
-        if late is not None and not self._dropped[1] and self._write(CONTEXT, late, time_ns(), 0, _RESERVE):
+        if late is not None and not self._dropped[1] and self._enter(CONTEXT, late, time_ns(), 0, _RESERVE):
             self._late_context = None
 
     def _drop(self, kind: int, data: bytes, thread: int) -> None:
@@ -341,7 +476,7 @@ class Journal:
             self._late_context = data
         elif kind == CUT:
             self._late_cut = True
-        elif kind not in (CONTEXT, CUT):  # which are no records
+        else:
             self._count_drop(1, len(data))
         self._measure()
 
@@ -349,7 +484,7 @@ class Journal:
         self._dropped[0] += lines
         self._dropped[1] += size
         self.dropped_lines += lines
-        DROPS.pack_into(self._buffer, DROPS_AT, *self._dropped)  # a crash must not lose the count either
+        self._put(DROPS.pack(*self._dropped), DROPS_AT)  # a crash must not lose the count either
 
     def _rest_of_dropped_line(self, kind: int, data: bytes, thread: int) -> bytes:
         """What remains of `data` once the end of a line whose beginning was dropped is dropped as well."""
@@ -365,9 +500,9 @@ class Journal:
 
     def _note_drops(self) -> None:
         lines, size = self._dropped
-        if self._write(DROPPED, DROPS.pack(lines, size), time_ns(), 0, 0):
+        if self._enter(DROPPED, DROPS.pack(lines, size), time_ns(), 0, 0):
             self._dropped = [0, 0]
-            DROPS.pack_into(self._buffer, DROPS_AT, 0, 0)
+            self._put(DROPS.pack(0, 0), DROPS_AT)
             self.urgent = True
 
     # ---- the sender's thread -------------------------------------------------------------------------------------
@@ -375,7 +510,7 @@ class Journal:
     @property
     def empty(self) -> bool:
         """Whether everything ever appended is committed. Any thread; exact only while no one appends."""
-        return self._head == self._tail and not self._dropped[1] and not self._reentrant
+        return self._head == self._tail and not self._carried and not self._dropped[1] and not self._reentrant
 
     @property
     def end(self) -> int:
@@ -392,10 +527,15 @@ class Journal:
         """Bytes of the ring in use. Any thread."""
         return self._head - self._tail
 
+    @property
+    def capacity(self) -> int:
+        """Bytes of the ring."""
+        return self._capacity
+
     def read(self, limit: int) -> list[Chunk]:
         """The next chunks, about `limit` bytes of them; they stay in the ring until `commit` passes them."""
-        self._acquire()
         try:
+            self._acquire()
             self._busy = True
             self._store_reentrant()
             if self._behind:
@@ -405,18 +545,18 @@ class Journal:
             if head - start <= limit:
                 self.urgent = False
         finally:
-            self._busy = False
-            self._release()
+            self._let_go()
         chunks, position = scan(self._buffer, self._capacity, start, head, limit, check=False)
-        self._acquire()
+        if not chunks and position < head:  # all that it saw is where the ring begins anew
+            chunks, position = scan(self._buffer, self._capacity, position, head, limit, check=False)
         try:
+            self._acquire()
             self._busy = True
             self._read = position
             self._wake_at = position + self._watermark
             self._measure()
         finally:
-            self._busy = False
-            self._release()
+            self._let_go()
         return chunks
 
     def commit(self, commit: Commit) -> int:
@@ -424,8 +564,8 @@ class Journal:
 
         Returns the position where the rest begins: further on than asked if that starts the ring at the front again.
         """
-        self._acquire()
         try:
+            self._acquire()
             self._busy = True
             position = commit.position
             if position == self._head == self._read and position % self._capacity:
@@ -435,11 +575,21 @@ class Journal:
             self._tail = position
             self._measure()
             self._generation += 1
-            write_slot(self._buffer, self._generation, position, commit)
+            self._carry(commit.carried)
+            if position == self._head:  # the slot is all that the file has to have
+                self._stale, self._unsaved = False, -1
+            self._put(pack_slot(self._generation, position, commit, self._carried_at), SLOT_AT[self._generation & 1])
             return position
         finally:
-            self._busy = False
-            self._release()
+            self._let_go()
+
+    def _carry(self, carried: bytes) -> None:
+        """Store the beginnings of lines that are not in the ring any more."""
+        if carried:
+            self._carried_at = carried_place(self._capacity, self._carried_at, len(self._carried), carried)
+            if not self._write(carried, self._carried_at):
+                self._stale = True
+        self._carried = carried
 
     def close(self) -> None:
         """Let go of the memory; nothing may be appended afterwards."""
@@ -447,6 +597,11 @@ class Journal:
             self._buffer.close()
 
 
+def _nowhere(data: bytes, at: int) -> bool:
+    """Where no file mirrors the memory."""
+    return True
+
+
 def new_environment() -> str:
     """A random id of one runtime process: 12 hexadecimal digits."""
-    return os.urandom(6).hex()
+    return urandom(6).hex()

@@ -1,171 +1,264 @@
-"""Where a journal lives: a private file in `/tmp`, which Lambda keeps when it restarts a crashed runtime.
+"""The file that mirrors a journal, in `/tmp`, which Lambda keeps when it restarts a crashed runtime.
 
-A living process holds an exclusive `flock` on its file, so a file that can be locked belongs to the dead. Files are
-made without following links, with mode 0600 and a random name, and are read back only if they are regular files of
-this user's that nobody else can open. Nothing is in them but the lines and their request ids.
+It is called ``journal``, alone in a folder of its own with a random, hidden name: who tidies up `/tmp` with
+``glob("/tmp/*")`` does not see it, who removes every folder there removes it. Whatever happens to it, no call here
+raises; the process goes on without, and has another one as soon as it looks.
+
+A living process holds an exclusive `flock` on its file, so a file that can be locked belongs to the dead. Folders have
+mode 0700 and files 0600; they are read back only if they are this user's, and nobody else can open them. Nothing is in
+them but the lines and their request ids.
 """
 
 from __future__ import annotations
 
-import fcntl
-import mmap
-import os
-import stat
+from errno import EDQUOT, EFBIG, ENOSPC
+from fcntl import F_DUPFD_CLOEXEC, LOCK_EX, LOCK_NB, fcntl, flock
+from os import (
+    O_CLOEXEC,
+    O_CREAT,
+    O_EXCL,
+    O_NOFOLLOW,
+    O_NONBLOCK,
+    O_RDWR,
+    close,
+    fstat,
+    geteuid,
+    listdir,
+    lstat,
+    mkdir,
+    pread,
+    pwrite,
+    rename,
+    rmdir,
+    strerror,
+    unlink,
+    urandom,
+)
+from os import open as open_file
+from stat import S_ISDIR, S_ISREG
 
+from .dead_file import DeadFile
 from .dead_journal import DeadJournal
-from .journal import GROW_BYTES
-from .ring import HEADER_BYTES
+from .ring import MAGIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PREFIX = "firetee-"
-_SUFFIX = ".journal"
-#: A file set aside keeps its content for whoever wants to look, under a name that is not tried again.
+#: What our folders' names begin with.
+PREFIX = ".firetee-"
+_NAME = "journal"
+#: A folder set aside keeps its content for whoever wants to look, under a name that is not tried again.
 _SET_ASIDE = ".damaged"
+#: The lowest number that our descriptor gets: functions that close the first few hundred, and open others, do not meet
+#: it (a choice; Lambda allows 1,024 descriptors).
+_LEAST_FD = 1000
 
 
 class JournalFile:
-    """The memory of one journal: `buffer`, and `grow` to have more of it backed by real blocks.
+    """The mirror of one journal, under its lock. Without a usable `directory` there is none.
 
-    Without a usable directory the memory is anonymous and `problem` says why, once, in words for the user.
+    `problem` then says why, in words for the user; so it does when the disk is full.
     """
 
-    def __init__(self, directory: str, capacity: int) -> None:
-        self.path: str | None = None
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
         self.problem: str | None = None
+        self.folder: str | None = None
         self._fd = -1
-        size = HEADER_BYTES + capacity
-        try:
-            self._create(directory, size)
-        except OSError as error:
-            self.problem = (
-                f"no journal in {directory!r} ({error.strerror or error}): lines are kept in memory only and do not "
-                "survive a crash; set FIRETEE_JOURNAL_DIR to a writable directory with some free space"
-            )
-            self.discard()
-        self.buffer = mmap.mmap(self._fd, size)
-        # The first write would read ahead around it: megabytes of zeros, 3 ms and more of every cold start.
-        self.buffer.madvise(mmap.MADV_RANDOM)
-
-    def _create(self, directory: str, size: int) -> None:
-        name = _PREFIX + os.urandom(8).hex()
-        hidden = os.path.join(directory, "." + name)
-        self._fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        self.path = hidden
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(self._fd, size)
-        # Blocks that are not allocated would make a write into the mapping fatal (SIGBUS) once the disk is full.
-        os.posix_fallocate(self._fd, 0, HEADER_BYTES + min(GROW_BYTES, size - HEADER_BYTES))
-        visible = os.path.join(directory, name + _SUFFIX)
-        os.rename(hidden, visible)  # only now can another process find it: locked and of its full size
-        self.path = visible
+        self._identity = (0, 0)
+        self.renew()
 
     @property
     def stem(self) -> str | None:
-        """The path without its suffix; None for anonymous memory."""
-        return None if self.path is None else self.path.removesuffix(_SUFFIX)
+        """What the names of further files of this process begin with; None if there is no folder."""
+        return None if self.folder is None else f"{self.folder}/{_NAME}"
 
-    def grow(self, upto: int) -> bool:
-        """Back the first `upto` bytes with real blocks; False if the disk is full."""
-        if self._fd < 0:
-            return True
+    def renew(self) -> bool:
+        """Begin with an empty file in a new folder; False if there can be none."""
+        self.abandon()
+        self.problem = None
         try:
-            os.posix_fallocate(self._fd, 0, upto)
-        except OSError:
+            try:
+                self._create()
+            except FileNotFoundError:  # another process took the empty folder for a dead one's
+                self._create()
+        except OSError as error:
+            self._say(error.errno or 0)
             return False
         return True
 
+    def _create(self) -> None:
+        folder = f"{self._directory}/{PREFIX}{urandom(8).hex()}"
+        hidden = f"{folder}/{_NAME}.new"
+        mkdir(folder, 0o700)
+        try:
+            fd = _raised(open_file(hidden, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600))
+            try:
+                flock(fd, LOCK_EX | LOCK_NB)
+                rename(hidden, f"{folder}/{_NAME}")  # only now can another process find it: locked
+                self._identity = _identity(fd)
+            except BaseException:  # re-raised; close first so that nothing leaks
+                close(fd)
+                raise
+        except BaseException:  # re-raised; nothing of it stays
+            for name in (hidden, f"{folder}/{_NAME}"):
+                _quietly(unlink, name)
+            _quietly(rmdir, folder)
+            raise
+        self._fd, self.folder = fd, folder
+
+    def write(self, data: bytes, at: int) -> bool:
+        """Store `data` at that many bytes; False if not all of it could be."""
+        if self._fd >= 0:
+            try:
+                if pwrite(self._fd, data, at) == len(data):
+                    return True
+                self._say(ENOSPC)
+            except OSError as error:
+                self._say(error.errno or 0)
+        return False
+
+    def intact(self) -> bool:
+        """Whether the file is ours, has a name, and begins as it must."""
+        if self._fd < 0:
+            return False
+        try:
+            status = fstat(self._fd)
+            return (
+                (status.st_dev, status.st_ino) == self._identity
+                and status.st_nlink == 1
+                and pread(self._fd, len(MAGIC), 0) == MAGIC
+            )
+        except OSError:
+            return False
+
     def discard(self) -> None:
         """Remove the file: everything in it was delivered (or never was anything)."""
-        if self.path is not None:
-            _ignore_missing(os.unlink, self.path)
+        folder = self.folder
         self.abandon()
+        if folder is not None:
+            _quietly(unlink, f"{folder}/{_NAME}")
+            _quietly(rmdir, folder)
 
     def abandon(self) -> None:
         """Let go of the file without removing it; in a forked child it belongs to the parent."""
-        self.path = None
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        self.folder = None
+        try:
+            if fd >= 0 and _identity(fd) == self._identity:  # or the function has closed it, and opened another one
+                close(fd)
+        except OSError:
+            pass
+
+    def _say(self, error: int) -> None:
+        where, why = repr(self._directory), strerror(error)
+        if error in (ENOSPC, EDQUOT, EFBIG):
+            trouble, remedy = f"the disk of {where} is full ({why})", "free some of it, or set FIRETEE_JOURNAL_DIR"
+        else:
+            trouble, remedy = f"no journal in {where} ({why})", "set FIRETEE_JOURNAL_DIR"
+        self.problem = (
+            f"{trouble}: lines are kept in memory only and do not survive a crash; {remedy} to a writable directory "
+            "with some free space"
+        )
+
+
+def _raised(fd: int) -> int:
+    """`fd` under a high number, if there may be one."""
+    try:
+        high = fcntl(fd, F_DUPFD_CLOEXEC, _LEAST_FD)
+    except (OSError, ValueError):  # the limit is lower
+        return fd
+    close(fd)
+    return high
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 class LeftBehind:
     """A dead process's journal, locked for us."""
 
-    def __init__(self, path: str, fd: int, journal: DeadJournal) -> None:
-        self.path = path
-        self.stem = path.removesuffix(_SUFFIX)
-        self._fd = fd
-        self.journal = journal
+    def __init__(self, folder: str, file: DeadFile) -> None:
+        self.folder = folder
+        self.stem = f"{folder}/{_NAME}"
+        self.journal = DeadJournal(file)
+        self._file = file
 
     def discard(self) -> None:
         """Remove the file once everything in it was delivered."""
-        _ignore_missing(os.unlink, self.path)
+        _quietly(unlink, self.stem)
+        _quietly(rmdir, self.folder)
         self.abandon()
 
     def abandon(self) -> None:
         """Leave the file to a later process."""
-        self.journal.close()
-        os.close(self._fd)
+        self._file.close()
 
 
 def left_behind(directory: str, report: Callable[[str], None]) -> Iterator[LeftBehind]:
     """The journals of this environment's dead processes, each locked; those of living ones are left alone."""
     try:
-        names = [name for name in os.listdir(directory) if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
+        names = [name for name in listdir(directory) if name.startswith(PREFIX) and not name.endswith(_SET_ASIDE)]
     except OSError:
         return
     for name in sorted(names):
-        path = os.path.join(directory, name)
+        folder = f"{directory}/{name}"
         try:
-            found = _adopt(path)
+            found = _adopt(folder)
         except _Foreign as why:
-            report(f"the file {path} is not used: {why}; remove it if it is not yours")
+            report(f"the folder {folder} is not used: {why}; remove it if it is not yours")
         except (OSError, ValueError) as error:
-            _ignore_missing(os.rename, path, path + _SET_ASIDE)
-            report(f"the journal {path} cannot be read ({error}): set aside as {name}{_SET_ASIDE}")
+            _quietly(rename, folder, folder + _SET_ASIDE)
+            report(f"the journal in {folder} cannot be read ({error}): set aside as {name}{_SET_ASIDE}")
         else:
             if found is not None:
                 yield found
 
 
 class _Foreign(Exception):
-    """The file was not made by this user, or others may write it."""
+    """It was not made by this user, or others may write it."""
 
 
-def _adopt(path: str) -> LeftBehind | None:
+def _adopt(folder: str) -> LeftBehind | None:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        status = lstat(folder)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise _Foreign(f"it cannot be opened safely ({error.strerror})") from None
+    if not S_ISDIR(status.st_mode):
+        raise _Foreign("it is not a folder")
+    if status.st_uid != geteuid() or status.st_mode & 0o077:
+        raise _Foreign("someone else made it or could have changed it")
     try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise _Foreign("it is not a regular file")
-        if status.st_uid != os.geteuid() or status.st_mode & 0o077 or status.st_nlink != 1:
-            raise _Foreign("someone else made it or could have changed it")
+        fd = open_file(f"{folder}/{_NAME}", O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
+    except FileNotFoundError:
+        _quietly(rmdir, folder)  # its process was killed before it had made the file, or the function has removed it
+        return None
+    except OSError as error:
+        raise _Foreign(f"its journal cannot be opened safely ({error.strerror})") from None
+    try:
+        status = fstat(fd)
+        if not S_ISREG(status.st_mode):
+            raise _Foreign("its journal is not a regular file")
+        if status.st_uid != geteuid() or status.st_mode & 0o077 or status.st_nlink > 1:
+            raise _Foreign("someone else made its journal or could have changed it")
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock(fd, LOCK_EX | LOCK_NB)
         except OSError:
-            os.close(fd)
+            close(fd)
             return None  # its process lives
-        if os.fstat(fd).st_nlink == 0:
-            os.close(fd)
+        if fstat(fd).st_nlink == 0:
+            close(fd)
             return None  # another process has just sent and removed it
-        buffer = mmap.mmap(fd, status.st_size) if status.st_size else None
-        if buffer is None:
-            raise ValueError("it is empty")
-        return LeftBehind(path, fd, DeadJournal(buffer))
-    except BaseException:  # it goes on, but the descriptor does not stay open
-        os.close(fd)
+        return LeftBehind(folder, DeadFile(fd))
+    except BaseException:  # re-raised; close first so that nothing leaks
+        close(fd)
         raise
 
 
-def _ignore_missing(call: Callable[..., object], *paths: str) -> None:
+def _quietly(call: Callable[..., object], *paths: str) -> None:
     try:
         call(*paths)
     except OSError:

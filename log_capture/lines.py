@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .ring import Chunk
+    from .ring import Carried, Chunk
 
     Line = tuple[int, str, str | None, str | None, str, str]
 
@@ -32,32 +32,58 @@ _FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL",
 
 
 class Unfinished:
-    """The beginning of a line whose end has not come yet, and what was in force where it began."""
+    """The beginning of a line whose end has not come yet, and what was in force where it began.
 
-    __slots__ = ("context", "parts", "position", "time_us")
+    It is empty where a line had become too long and was taken as it was: the newline that ends it is not one of its
+    own.
+    """
+
+    __slots__ = ("context", "parts", "position", "size", "time_us")
 
     def __init__(self, position: int, context: str, time_us: int, part: bytes) -> None:
         self.position = position
         self.context = context
         self.time_us = time_us
-        self.parts = [part]
+        self.parts = [part] if part else []
+        self.size = len(part)
+
+    def add(self, part: bytes) -> None:
+        """What follows it."""
+        self.parts.append(part)
+        self.size += len(part)
 
 
 class Assembler:
     """Puts the lines of each thread and stream together; one thread may use it.
 
-    `position` and `context` are those behind the newest chunk. A stream's chunk is never empty: the tee records none.
+    `position` and `context` are those behind the newest chunk; `carried` are lines that had begun before them, as
+    `unfinished` gives them. A line that has no end after `longest` bytes is taken as it is: it must not grow for ever.
+    A stream's chunk is never empty: the tee records none.
     """
 
-    def __init__(self, position: int = 0, context: str = "") -> None:
+    def __init__(
+        self, position: int = 0, context: str = "", carried: Iterable[Carried] = (), longest: int = 1 << 62
+    ) -> None:
         self.position = position
         self.context = context
-        self._unfinished: dict[tuple[int, int], Unfinished] = {}
+        self._longest = longest
+        self._unfinished: dict[tuple[int, int], Unfinished] = {
+            (kind, thread): Unfinished(began, ids.decode(), time_us, text)
+            for kind, thread, began, time_us, ids, text in carried
+        }
 
     @property
     def oldest(self) -> Unfinished | None:
         """The unfinished line that began first."""
         return min(self._unfinished.values(), key=lambda line: line.position, default=None)
+
+    @property
+    def unfinished(self) -> list[Carried]:
+        """The lines that have begun and not ended."""
+        return [
+            (kind, thread, begun.position, begun.time_us, begun.context.encode(), b"".join(begun.parts))
+            for (kind, thread), begun in self._unfinished.items()
+        ]
 
     def feed(self, chunks: Iterable[Chunk]) -> list[Line]:
         """The lines that these chunks complete, in the order in which they were completed."""
@@ -103,22 +129,27 @@ class Assembler:
         begun = self._unfinished.pop(key, None)
         for part in whole:
             if begun is not None:
-                begun.parts.append(part)
-                lines.append(_stream_line(key[0], begun))
+                if part or begun.parts:
+                    begun.add(part)
+                    lines.append(_stream_line(key[0], begun))
                 begun = None
             else:
                 lines.append((time_us, "function", _STREAM[key[0]], None, decode(part), self.context))
         if begun is not None:
-            begun.parts.append(rest)
+            begun.add(rest)
         elif rest:
             begun = Unfinished(self.position, self.context, time_us, rest)
         if begun is not None:
+            if begun.size > self._longest:
+                lines.append(_stream_line(key[0], begun))
+                begun = Unfinished(self.position, self.context, time_us, b"")
             self._unfinished[key] = begun
 
     def _cut(self, lines: list[Line]) -> None:
         """Take what is unfinished as it is."""
         for (kind, _), begun in sorted(self._unfinished.items(), key=lambda item: item[1].position):
-            lines.append(_stream_line(kind, begun))
+            if begun.parts:
+                lines.append(_stream_line(kind, begun))
         self._unfinished.clear()
 
 

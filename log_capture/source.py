@@ -11,7 +11,7 @@ from itertools import accumulate
 from .journal import Journal
 from .lines import Assembler, dropped_record
 from .pack import batches
-from .ring import EVENT, Commit
+from .ring import EVENT, Commit, pack_carried, unpack_carried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 #: How much of the journal is rendered at a time (a choice: with the envelope it fills one call of 4 MiB at most).
 BLOCK_BYTES = 1 << 20
-_EVERYTHING = 1 << 62  # no position comes to it
+#: An unfinished line keeps so much of the ring from being freed, at most: then it is carried in the commit, which is
+#: written again with each block (a choice: most such lines end at once).
+KEPT_BYTES = 1 << 16
+_EVERYTHING = 1 << 62  # larger than any position
 
 
 class Source:
@@ -40,16 +43,23 @@ class Source:
         *,
         start: Commit | None = None,
         discard: Callable[[], None] | None = None,
+        kept_bytes: int = KEPT_BYTES,
     ) -> None:
         self.journal = journal
         self.discard = discard
         self._renderer = renderer
         self._packer = packer
+        self._kept_bytes = kept_bytes
         self._commit = start or Commit(0, 0, 0, b"")
         self._settled = self._commit.settled  # lines that ended before it were delivered by a process that is dead
         self._seq = self._commit.seq
         self._skip_below = self._commit.acked
-        self._assembler = Assembler(self._commit.position, self._commit.context.decode())
+        self._assembler = Assembler(
+            self._commit.position,
+            self._commit.context.decode(),
+            unpack_carried(self._commit.carried),
+            longest=journal.capacity // 2,
+        )
         self._after = self._commit
         self._records: list[Record] = []
         self._numbers: list[int] = []  # of the first line in each of them
@@ -135,10 +145,13 @@ class Source:
         seq = self._seq = self._renderer.render_many(assembler.feed(chunks), first, rendered)
         acked = max(seq, self._skip_below)
         oldest = assembler.oldest
+        position, context = assembler.position, assembler.context.encode()
         if oldest is None:
-            self._after = Commit(assembler.position, seq, acked, assembler.context.encode())
-        else:  # the journal is kept from where the oldest unfinished line began
-            self._after = Commit(oldest.position, seq, acked, oldest.context.encode(), assembler.position)
+            self._after = Commit(position, seq, acked, context)
+        elif position - oldest.position <= self._kept_bytes and oldest.position >= self._commit.position:
+            self._after = Commit(oldest.position, seq, acked, oldest.context.encode(), position)
+        else:
+            self._after = Commit(position, seq, acked, context, carried=pack_carried(assembler.unfinished))
         skip = min(max(0, self._skip_below - first), len(rendered))  # delivered before the crash
         records = self._packer.pack(rendered[skip:])
         self._records += records
@@ -153,5 +166,4 @@ class Source:
         moved = self.journal.commit(commit)
         if moved != commit.position:
             commit.position = commit.settled = self._assembler.position = moved
-        if not self.journal.urgent:
-            self._urgent = False
+        self._urgent = self.journal.urgent or self._assembler.oldest is not None

@@ -73,6 +73,7 @@ class Boot:
         events = PlatformEvents(environ) if "platform" in config.events else None
         self.lifecycle = Lifecycle(config, capture, events, self.messages)
         self.lifecycle.init_starts()
+        capture.hide_journals(wrapt.FunctionWrapper)
         if "function" in config.events:
             if config.capture == "fd":
                 capture.take_descriptors(sys, wrapt.FunctionWrapper)

@@ -161,6 +161,7 @@ class Lifecycle:
         self._deadline = now + left if left else now + 86_400.0
         self._waited_before = capture.shipper.waited_s
         capture.wait_until = self._wait_until()
+        capture.look_after_journal()
         request_id, trace_id = event.invoke_id, event.x_amzn_trace_id
         tenant_id = getattr(event, "tenant_id", None)
         capture.set_context(context_fragment(request_id, trace_id, tenant_id, self._invocations == 1))

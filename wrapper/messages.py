@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from log_capture.guard import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,4 +57,8 @@ class Messages:
             os.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             pass  # stderr is closed: there is nobody to tell
-        self._also(f"{level} {line}")
+        try:
+            self._also(f"{level} {line}")
+        except Exception as error:
+            if not is_ours(error):
+                raise  # else it has been said at least

@@ -240,24 +240,26 @@ def test_files_that_others_prepared_are_neither_followed_nor_read(stage: Stage, 
     folder = tmp_path / "journals"
     folder.mkdir()
     (tmp_path / "target").write_bytes(b"precious")
-    (folder / "firetee-0.journal").symlink_to(tmp_path / "target")
-    (folder / "firetee-1.journal").write_bytes(b"firetee1" + bytes(20000))
-    (folder / "firetee-1.journal").chmod(0o666)
-    os.mkfifo(folder / "firetee-2.journal", 0o600)
-    (folder / "firetee-3.journal").write_bytes(b"not a journal")
-    (folder / "firetee-3.journal").chmod(0o600)
+    for number in range(4):
+        (folder / f".firetee-{number}").mkdir(0o700)
+    journals = [folder / f".firetee-{number}" / "journal" for number in range(4)]
+    journals[0].symlink_to(tmp_path / "target")
+    journals[1].write_bytes(b"firetee1" + bytes(20000))
+    journals[1].chmod(0o666)
+    os.mkfifo(journals[2], 0o600)
+    journals[3].write_bytes(b"not a journal")
+    journals[3].chmod(0o600)
     result = stage.run(SOURCE, [{"number": 1}], env={"FIRETEE_JOURNAL_DIR": str(folder)})
     assert printed(result.lines) == expected([1])
     assert (tmp_path / "target").read_bytes() == b"precious"
     messages = result.stderr.decode().splitlines()
     assert len(messages) == 4
     assert all(message.startswith("[firetee] the ") for message in messages)
-    left = sorted(path.name for path in folder.iterdir() if "-" in path.name)
-    assert [name for name in left if name[8:9] in "0123" and name[9:10] == "."] == [
-        "firetee-0.journal",
-        "firetee-1.journal",
-        "firetee-2.journal",
-        "firetee-3.journal.damaged",
+    assert sorted(path.name for path in folder.iterdir() if len(path.name) < 20) == [
+        ".firetee-0",
+        ".firetee-1",
+        ".firetee-2",
+        ".firetee-3.damaged",
     ]
 
 
@@ -266,8 +268,9 @@ def test_the_journal_is_the_users_own_and_holds_no_secret(stage: Stage) -> None:
     env = {"FIRETEE_FLUSH": "batched", "SECRET": "do not tell"}
     with stage.environment(SOURCE, env=env) as emulator:
         emulator.invoke({"number": 1})
-        (journal,) = emulator.tmp.glob("firetee-*.journal")
+        (journal,) = emulator.tmp.glob(".firetee-*/journal")
         assert journal.stat().st_mode & 0o7777 == 0o600
+        assert journal.parent.stat().st_mode & 0o7777 == 0o700
         content = journal.read_bytes()
     assert b"last words 1" in content
     assert b"do not tell" not in content

@@ -29,6 +29,9 @@ MODULES = sorted(
 #: What may not raise, and why: these stand between firetee and the function themselves. Each is a few lines long.
 GUARDS = {
     "log_capture/guard:is_ours": "decides, where an exception is caught, whose it is",
+    "log_capture/hiding:Hiding._around_listdir": "calls the original, and then what catches everything",
+    "log_capture/hiding:Hiding._around_scandir": "calls the original, and then what catches everything",
+    "log_capture/hiding:Hiding._is_ours": "catches what is raised when directories are compared",
     "log_capture/tee:Tee.text.write": "is the stream's `write`: it calls the original first, and catches the rest",
     "log_capture/tee:Tee.binary.write": "is the binary stream's `write`, likewise",
     "log_capture/tee:Tee.frames.write": "is the `write` of the file for frames, likewise",

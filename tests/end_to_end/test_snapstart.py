@@ -82,14 +82,14 @@ def test_a_life_with_a_snapshot_in_it(stage: Stage) -> None:
     with RuntimeApi() as api, ContainerCredentials() as credentials, snapshot(stage, api, credentials):
         before = stage.firehose.lines(STREAM)
         connections, fetched = stage.firehose.connections, credentials.fetched
-        journals = list(stage.folder.glob("firetee-*"))
+        journals = list(stage.folder.glob(".firetee-*"))
         stage.firehose.drop_connections()  # they are not in the copy
         api.restore()
         answers = [api.invoke({"number": number}) for number in (1, 2)]
         after = stage.firehose.lines(STREAM)[len(before) :]
         assert stage.firehose.connections > connections
         assert credentials.fetched > fetched
-        assert not set(journals) & set(stage.folder.glob("firetee-*"))
+        assert not set(journals) & set(stage.folder.glob(".firetee-*"))
     assert answers == [b"1", b"2"]
     assert len(api.registered) == 1
     assert [line["record"] for line in before if line["type"] == "function"] == ["imported", "before the snapshot"]

@@ -52,7 +52,7 @@ def test_a_signal_handler_that_raises_in_the_middle_of_our_code_is_the_function_
 
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
-        file = JournalFile("/missing", 65536)
+        file = JournalFile("/missing")
         error = caught(report, "")
     finally:
         signal.signal(signal.SIGUSR1, before)

@@ -7,7 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,6 @@ from log_capture.ring import (
     CUT,
     DROPPED,
     ENDED,
-    ENTRY_BYTES,
     EVENT,
     FRAME,
     HEADER_BYTES,
@@ -29,6 +28,7 @@ from log_capture.ring import (
     STDOUT,
     Commit,
 )
+from tests.fakes.disk import Disk
 
 if TYPE_CHECKING:
     from log_capture.ring import Chunk
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 ENVIRONMENT = "0123456789ab"
 
 
-def make(capacity: int = 4096, **options: object) -> tuple[Journal, bytearray]:
-    buffer = bytearray(HEADER_BYTES + capacity)
-    return Journal(buffer, environment=ENVIRONMENT, **options), buffer  # type: ignore[arg-type]
+def make(capacity: int = 4096, **options: object) -> tuple[Journal, Disk]:
+    disk = Disk()
+    memory = bytearray(HEADER_BYTES + capacity)
+    return Journal(memory, environment=ENVIRONMENT, mirror=disk, **options), disk  # type: ignore[arg-type]
 
 
 def content(chunks: list[Chunk]) -> list[tuple[int, bytes]]:
@@ -64,8 +65,14 @@ def fill(journal: Journal) -> int:
     return kept
 
 
-def recover(buffer: bytearray) -> list[tuple[int, bytes]]:
-    return [chunk for chunk in drain(DeadJournal(bytearray(buffer))) if chunk[0] != CUT]
+def recover(disk: Disk) -> list[tuple[int, bytes]]:
+    """What the next process finds. The newline of a last line is not in the file until something follows."""
+    return [chunk for chunk in drain(DeadJournal(bytearray(disk.image))) if chunk[0] != CUT]
+
+
+def as_lines(entries: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Without the newline at the very end, which makes no difference to the lines."""
+    return [*entries[:-1], (entries[-1][0], entries[-1][1].removesuffix(b"\n"))] if entries else []
 
 
 def test_what_is_appended_is_read_in_order_with_kind_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,11 +90,21 @@ def test_what_is_appended_is_read_in_order_with_kind_and_time(monkeypatch: pytes
 
 def test_the_rest_of_a_line_is_added_to_its_beginning() -> None:
     """What `print("a", "b")` writes in four pieces is one entry."""
-    journal, buffer = make()
-    for piece in (b"a", b" ", b"b", b"\n"):
+    journal, disk = make()
+    for piece in (b"a", b" ", b"b", b"\n", b"c\n"):
         journal.append(STDOUT, piece)
-    assert recover(buffer) == [(STDOUT, b"a b\n")]
-    assert drain(journal) == [(STDOUT, b"a b\n")]
+    assert recover(disk) == [(STDOUT, b"a b\n"), (STDOUT, b"c\n")]
+    assert drain(journal) == [(STDOUT, b"a b\n"), (STDOUT, b"c\n")]
+
+
+def test_the_newline_of_a_print_costs_no_write_of_its_own() -> None:
+    journal, disk = make()
+    before = len(disk.writes)
+    for _ in range(10):
+        journal.append(STDOUT, b"printed")
+        journal.append(STDOUT, b"\n")
+    assert len(disk.writes) == before + 10
+    assert as_lines(recover(disk)) == as_lines([(STDOUT, b"printed\n")] * 10)
 
 
 def test_pieces_of_two_threads_stay_apart() -> None:
@@ -112,11 +129,11 @@ def test_a_piece_already_read_is_not_extended() -> None:
 
 def test_an_empty_journal_starts_at_the_front_again() -> None:
     """So that a function that writes little touches few pages."""
-    journal, buffer = make(capacity=64 * 1024)
+    journal, disk = make(capacity=64 * 1024)
     for _ in range(100):
         journal.append(STDOUT, b"x" * 500 + b"\n")
         drain(journal)
-    assert not any(buffer[HEADER_BYTES + 4096 :])
+    assert len(disk.image) <= HEADER_BYTES + 4096
 
 
 def test_a_full_journal_drops_the_new_line_and_says_so_where_it_is_missing() -> None:
@@ -146,9 +163,9 @@ def test_the_end_of_a_line_whose_beginning_was_dropped_is_dropped_too() -> None:
 
 
 def test_drops_survive_a_crash() -> None:
-    journal, buffer = make(capacity=1024)
+    journal, disk = make(capacity=1024)
     fill(journal)
-    notes = [data for kind, data in recover(buffer) if kind == DROPPED]
+    notes = [data for kind, data in recover(disk) if kind == DROPPED]
     assert sum(int.from_bytes(note[8:], "little") for note in notes) == 110
 
 
@@ -162,22 +179,6 @@ def test_a_reader_is_nudged_once_when_the_watermark_is_passed() -> None:
     for _ in range(50):
         journal.append(STDOUT, b"x" * 99 + b"\n")
     assert len(nudges) == 2
-
-
-def test_the_ring_uses_only_what_could_be_allocated() -> None:
-    """A full disk is a smaller journal, not a crash."""
-    asked: list[int] = []
-
-    def grow(upto: int) -> bool:
-        asked.append(upto)
-        return upto <= HEADER_BYTES + (1 << 20)
-
-    journal, _ = make(capacity=4 << 20, grow=grow)
-    written = 0
-    while journal.append(STDOUT, b"x" * 9999 + b"\n"):
-        written += 10_000
-    assert 1_000_000 < written < 1 << 20
-    assert asked[0] == HEADER_BYTES + (1 << 20)
 
 
 def test_writing_from_a_finalizer_inside_append_neither_hangs_nor_loses_the_line() -> None:
@@ -194,26 +195,26 @@ def test_writing_from_a_finalizer_inside_append_neither_hangs_nor_loses_the_line
 
 
 def test_what_was_acknowledged_does_not_come_back() -> None:
-    journal, buffer = make()
+    journal, disk = make()
     for number in range(5):
         journal.append(STDOUT, b"%d\n" % number)
     chunks = journal.read(1 << 20)
     journal.commit(Commit(chunks[2][0], 3, 3, b"context"))
-    dead = DeadJournal(bytearray(buffer))
+    dead = DeadJournal(bytearray(disk.image))
     assert (dead.environment, dead.start.seq, dead.start.acked, dead.start.context) == (ENVIRONMENT, 3, 3, b"context")
-    assert recover(buffer) == [(STDOUT, b"3\n"), (STDOUT, b"4\n")]
+    assert recover(disk) == [(STDOUT, b"3\n"), (STDOUT, b"4\n")]
 
 
 @pytest.mark.parametrize("damage", [0, 9, 64], ids=["magic", "capacity", "one commit slot"])
 def test_damage_to_the_header_is_an_error_or_is_survived(damage: int) -> None:
-    journal, buffer = make()
+    journal, disk = make()
     journal.append(STDOUT, b"line\n")
-    buffer[damage] ^= 0xFF
+    disk.image[damage] ^= 0xFF
     if damage < 64:
         with pytest.raises(ValueError, match="header"):
-            DeadJournal(buffer)
+            DeadJournal(disk.image)
     else:
-        assert recover(buffer) == [(STDOUT, b"line\n")]
+        assert recover(disk) == [(STDOUT, b"line\n")]
 
 
 @given(st.binary(max_size=3 * HEADER_BYTES))
@@ -223,6 +224,111 @@ def test_any_file_is_either_refused_or_read_to_an_end(content: bytes) -> None:
     except ValueError:
         return
     drain(dead)
+
+
+# ---- the file --------------------------------------------------------------------------------------------------------
+
+
+def write_some(journal: Journal, name: str, count: int = 3) -> list[tuple[int, bytes]]:
+    lines = [(STDOUT, f"{name} {number}\n".encode()) for number in range(count)]
+    for kind, data in lines:
+        assert journal.append(kind, data)
+    return lines
+
+
+def test_what_is_not_sent_yet_is_in_a_new_file_as_soon_as_the_old_one_is_found_to_be_gone() -> None:
+    journal, disk = make(capacity=4096)
+    write_some(journal, "sent")
+    drain(journal)
+    kept = write_some(journal, "kept")
+    disk.gone = True
+    journal.look_after()
+    assert disk.renewed == 1
+    assert recover(disk) == kept
+    kept += write_some(journal, "after")
+    assert recover(disk) == kept
+    assert drain(journal) == kept
+
+
+def test_the_file_is_looked_at_while_the_function_writes_and_not_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, disk = make(capacity=1 << 20)
+    now = [1_000_000_000]
+    monkeypatch.setattr("log_capture.journal.time_ns", lambda: now[0])
+    lines = write_some(journal, "before", 100)
+    assert disk.looks == 1
+    disk.gone = True
+    now[0] += 10_000_000
+    lines += write_some(journal, "after", 100)
+    assert disk.looks == 2
+    assert recover(disk) == lines
+
+
+def test_a_full_disk_costs_what_does_not_fit_its_crash_safety_and_nothing_else() -> None:
+    journal, disk = make(capacity=1 << 16)
+    saved = write_some(journal, "saved")
+    disk.room = len(disk.image) + 10
+    unsaved = write_some(journal, "unsaved", 100)
+    assert recover(disk) == saved
+    tried = len(disk.writes)
+    unsaved += write_some(journal, "more", 100)
+    assert len(disk.writes) == tried, "it is not tried again for each line"
+    disk.room = 1 << 40
+    journal.look_after()
+    assert recover(disk) == saved + unsaved
+    assert disk.renewed == 0
+    assert drain(journal) == saved + unsaved
+
+
+def test_a_full_disk_is_forgotten_once_everything_was_taken() -> None:
+    journal, disk = make(capacity=1 << 16)
+    write_some(journal, "saved")
+    disk.room = len(disk.image) + 10
+    write_some(journal, "unsaved", 100)
+    drain(journal)
+    disk.room = 1 << 40
+    later = write_some(journal, "later")
+    assert recover(disk) == later
+
+
+def test_without_any_file_everything_is_kept_in_memory() -> None:
+    journal, disk = make(capacity=1 << 16)
+    lines = write_some(journal, "before")
+    disk.gone, disk.can_renew = True, False
+    journal.look_after()
+    lines += write_some(journal, "after")
+    assert drain(journal) == lines
+
+
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=40))
+def test_a_file_that_is_made_again_holds_what_lies_across_the_end_of_the_ring_too(sizes: list[int]) -> None:
+    journal, disk = make(capacity=4096)
+    kept: list[tuple[int, bytes]] = []
+    for size in sizes:
+        while not journal.has_room(size + 1):
+            (end, *_), *_ = journal.read(1)
+            kept.pop(0)
+            journal.commit(Commit(end, 0, 0, b""))
+        journal.append(FRAME, b"x" * size)
+        kept.append((FRAME, b"x" * size))
+    disk.gone = True
+    journal.look_after()
+    assert recover(disk) == kept
+
+
+def test_the_beginnings_of_lines_that_a_commit_carries_are_found_by_the_next_process() -> None:
+    journal, disk = make(capacity=4096)
+    carried = b""
+    for number in range(20):
+        journal.append(STDOUT, b"%d\n" % number)
+        (end, *_), *_ = journal.read(1)
+        carried = b"what has begun " * number
+        journal.commit(Commit(end, number, number, b"ids", carried=carried))
+        assert DeadJournal(bytearray(disk.image)).start.carried == carried
+        assert journal.empty == (not carried)
+    disk.gone = True
+    journal.look_after()
+    assert DeadJournal(bytearray(disk.image)).start.carried == carried
+    assert len(disk.image) < HEADER_BYTES + 4096 + 4 * len(carried), "it does not grow"
 
 
 # ---- against a model -------------------------------------------------------------------------------------------------
@@ -259,7 +365,7 @@ def test_appends_reads_commits_wrap_arounds_and_crashes_agree_with_a_list(
     operations: list[tuple[object, ...]],
 ) -> None:
     """A crash between any two operations loses nothing that was kept, and brings back nothing that was committed."""
-    journal, buffer = make(capacity=2048)
+    journal, disk = make(capacity=2048)
     model = Model()
     for name, *arguments in operations:
         if name == "append":
@@ -285,51 +391,39 @@ def test_appends_reads_commits_wrap_arounds_and_crashes_agree_with_a_list(
             position, model.committed = model.read[index]
             del model.read[: index + 1]
             journal.commit(Commit(position, model.committed, model.committed, b""))
-        assert recover(buffer) == model.entries[model.committed :]
-        assert DeadJournal(bytearray(buffer)).start.seq == model.committed
+        assert as_lines(recover(disk)) == as_lines(model.entries[model.committed :])
+        assert DeadJournal(bytearray(disk.image)).start.seq == model.committed
 
 
-def torn(before: bytes, after: bytes, start: int, data: int, byte: int) -> bytearray:
-    """Memory as a death leaves it after `byte` bytes of an append: the data, then the header with its mark last."""
-    header = range(start, start + ENTRY_BYTES)
-    order = [*range(header.stop, header.stop + data), *header]
-    image = bytearray(before)
-    for place in order[:byte]:
-        image[place] = after[place]
-    return image
+long_line = st.integers(1, 9000).map(lambda size: b"0123456789"[: size % 10] + b"x" * size)
 
 
-@given(st.lists(line, min_size=1, max_size=12), line, st.integers(0, 340))
-def test_a_death_at_any_byte_of_an_append_loses_at_most_that_line(lines: list[bytes], last: bytes, byte: int) -> None:
-    journal, buffer = make(capacity=8192)
+@given(st.lists(long_line, max_size=6), long_line, st.integers(0, 6), st.booleans())
+def test_a_death_in_any_page_of_an_append_loses_at_most_that_line(
+    lines: list[bytes], last: bytes, pages: int, print_it: bool
+) -> None:
+    """The kernel looks for a SIGKILL between two pages of a write, and so a write can end there."""
+    journal, disk = make(capacity=1 << 17)
+    end = [b"\n"] if print_it else []
     for text in lines:
-        journal.append(FRAME, text)
-    before, start = bytes(buffer), HEADER_BYTES + journal.backlog
-    journal.append(FRAME, last)
-    stored = byte >= ENTRY_BYTES + len(last)
-    image = torn(before, bytes(buffer), start, len(last), byte)
-    assert [data for _, data in recover(image)] == lines + [last] * stored
+        for piece in (text, *end):
+            journal.append(STDOUT if print_it else FRAME, piece)
+    disk.pages_left = pages
+    journal.append(STDOUT if print_it else FRAME, last)
+    found = [data.removesuffix(b"\n") for _, data in recover(disk)]
+    assert found == [*lines, last] if disk.pages_left else found in (lines, [*lines, last])
 
 
-class Killed(bytearray):
-    """Memory whose process dies after a number of bytes that it stores one slice at a time."""
-
-    left = 1 << 62
-
-    def __setitem__(self, place: Any, data: Any) -> None:
-        data = data[: max(0, self.left)]
-        self.left -= len(data)
-        super().__setitem__(slice(place.start, place.start + len(data)), data)
-
-
-@given(line, line, st.integers(0, 340))
-def test_a_death_while_a_line_is_extended_keeps_what_was_there_before(first: bytes, more: bytes, byte: int) -> None:
-    buffer = Killed(HEADER_BYTES + 8192)
-    journal = Journal(buffer, environment=ENVIRONMENT)
-    journal.append(STDOUT, b"<" + first)
-    buffer.left = min(byte, len(more))  # the length that follows is one store
-    journal.append(STDOUT, more)
-    assert recover(buffer) == [(STDOUT, b"<" + first)]
+@given(st.lists(long_line, min_size=1, max_size=4), st.integers(0, 4))
+def test_a_death_while_a_line_is_extended_keeps_what_was_there_before(pieces: list[bytes], pages: int) -> None:
+    journal, disk = make(capacity=1 << 17)
+    journal.append(STDOUT, b"<")
+    for piece in pieces[:-1]:
+        journal.append(STDOUT, piece)
+    disk.pages_left = pages
+    journal.append(STDOUT, pieces[-1])
+    before = b"<" + b"".join(pieces[:-1])
+    assert recover(disk) in ([(STDOUT, before)], [(STDOUT, before + pieces[-1])])
 
 
 KILLED_WRITER = """
@@ -337,8 +431,8 @@ import sys
 from log_capture.journal import Journal
 from log_capture.ring import FRAME
 from log_capture.journal_file import JournalFile
-file = JournalFile(sys.argv[1], 1 << 20)
-journal = Journal(file.buffer, environment="0123456789ab", grow=file.grow)
+file = JournalFile(sys.argv[1])
+journal = Journal(bytearray(1 << 20), environment="0123456789ab", mirror=file)
 number = 0
 while journal.append(FRAME, b"%d " % number * 20):
     number += 1

@@ -30,7 +30,7 @@ from log_capture.journal_file import JournalFile, left_behind
 from log_capture.pack import Packer
 from log_capture.render import Renderer, context_fragment
 from log_capture.retry import Breaker
-from log_capture.ring import CONTEXT, CUT, EVENT, STDERR, STDOUT
+from log_capture.ring import CONTEXT, CUT, EVENT, HEADER_BYTES, STDERR, STDOUT
 from log_capture.source import Source
 from tests.fakes.client import failure
 from tests.fakes.clock import Clock
@@ -154,8 +154,9 @@ class Process:
     def __init__(self, life: Life) -> None:
         self.life = life
         self.environment = f"{life.dice.getrandbits(48):012x}"
-        self.file = JournalFile(str(life.folder), life.capacity)
-        self.journal = Journal(self.file.buffer, environment=self.environment, grow=self.file.grow)
+        self.file = JournalFile(str(life.folder))
+        memory = bytearray(HEADER_BYTES + life.capacity)
+        self.journal = Journal(memory, environment=self.environment, mirror=self.file)
         # By their names in the folder, which are random, they would come in an order that no seed repeats.
         self.found = sorted(left_behind(str(life.folder), pytest.fail), key=lambda each: each.journal.environment)
         self.sources = [
@@ -231,7 +232,6 @@ class Process:
         for found in self.found:
             found.abandon()
         self.life.note_what_a_crash_repeats([each.journal.environment for each in self.sources])
-        self.journal.close()
         self.file.abandon()
 
 
@@ -279,7 +279,6 @@ class Life:
         service.weights, service.crash_in_call = EPISODES["healthy"], 0.0
         self.clock.now += 30.0  # the longest time between probes
         assert process.flush(60.0), "Firehose is healthy, and yet not everything was delivered"
-        process.journal.close()
         process.file.discard()
 
 

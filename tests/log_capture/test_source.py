@@ -19,7 +19,8 @@ from log_capture.journal import Journal
 from log_capture.pack import Packer
 from log_capture.render import Renderer
 from log_capture.ring import CONTEXT, CUT, EVENT, FRAME, HEADER_BYTES, STDERR, STDOUT
-from log_capture.source import Source
+from log_capture.source import KEPT_BYTES, Source
+from tests.fakes.disk import Disk
 
 ENVIRONMENT = "0123456789ab"
 #: So short that some lines of these tests need several parts.
@@ -30,16 +31,20 @@ def make_renderer(**options: Any) -> Renderer:
     return Renderer(**{"format": "json", "environment": ENVIRONMENT, "parse_json": False, **options})
 
 
-def make_source(capacity: int = 1 << 16, packer: Packer | None = None, **options: Any) -> tuple[Source, bytearray]:
-    buffer = bytearray(HEADER_BYTES + capacity)
-    journal = Journal(buffer, environment=ENVIRONMENT)
-    return Source(journal, make_renderer(**options), packer or Packer(aggregate=False)), buffer
+def make_source(
+    capacity: int = 1 << 16, packer: Packer | None = None, kept_bytes: int = KEPT_BYTES, **options: Any
+) -> tuple[Source, Disk]:
+    disk = Disk()
+    journal = Journal(bytearray(HEADER_BYTES + capacity), environment=ENVIRONMENT, mirror=disk)
+    packer = packer or Packer(aggregate=False)
+    return Source(journal, make_renderer(**options), packer, kept_bytes=kept_bytes), disk
 
 
-def recovered(buffer: bytearray, packer: Packer | None = None, **options: Any) -> Source:
-    """What the next process makes of the memory of one that died."""
-    dead = DeadJournal(buffer)
-    return Source(dead, make_renderer(**options), packer or Packer(aggregate=False), start=dead.start)
+def recovered(disk: Disk, packer: Packer | None = None, kept_bytes: int = KEPT_BYTES, **options: Any) -> Source:
+    """What the next process makes of the file of one that died."""
+    dead = DeadJournal(disk)
+    packer = packer or Packer(aggregate=False)
+    return Source(dead, make_renderer(**options), packer, start=dead.start, kept_bytes=kept_bytes)
 
 
 def envelopes(records: Sequence[tuple[bytes, int]]) -> list[dict[str, Any]]:
@@ -105,6 +110,40 @@ def test_a_line_without_its_end_waits_for_it() -> None:
     assert texts(take_all(source)) == ["begun"]
 
 
+def test_a_progress_bar_without_a_newline_does_not_keep_what_lies_behind_it_from_being_freed() -> None:
+    source, disk = make_source(capacity=1 << 18)
+    assert isinstance(source.journal, Journal)
+    with threads() as (bar, worker):
+        bar(source, b"0 %")
+        for number in range(100):
+            bar(source, b"\r%d %%" % number)
+            worker(source, b"x" * 4000 + b"\n")
+            take_all(source)
+            assert source.journal.backlog < KEPT_BYTES + 5000
+        waits = source.urgent, source.empty
+        found = take_all(recovered(disk))
+        assert [text.count("%") for text in texts(found)] == [101]
+        bar(source, b" done\n")
+        (line,) = take_all(source)
+    assert line["record"] == "0 %" + "".join(f"\r{number} %" for number in range(100)) + " done"
+    assert line["seq"] == 100
+    assert waits == (True, False)
+    assert (source.urgent, source.empty) == (False, True)
+
+
+def test_a_line_without_an_end_is_taken_as_it_is_before_it_takes_the_memory() -> None:
+    source, _ = make_source(capacity=1 << 14)
+    with threads(1) as (endless,):
+        found = []
+        for _ in range(30):
+            endless(source, b"x" * 1000)
+            found += take_all(source)
+        endless(source, b"\n")
+        endless(source, b"next\n")
+        found += take_all(source)
+    assert [len(text) for text in texts(found)] == [9000, 9000, 9000, 3000, 4]
+
+
 def test_nothing_but_filtered_lines_leaves_nothing_to_send() -> None:
     filters, _ = Filters.compile(min_level=None, include="keep", exclude=None, redact=None)
     source, _ = make_source(filters=filters)
@@ -144,21 +183,21 @@ def test_a_record_that_was_given_up_leaves_a_note_among_the_lines() -> None:
 
 
 def test_what_was_taken_before_a_crash_does_not_come_again_though_its_block_was_not_finished() -> None:
-    source, buffer = make_source()
+    source, disk = make_source()
     write(source, b"a\nb\nc\n")
     source.batch()
     source.settle([True, True, False])
-    found = take_all(recovered(buffer))
+    found = take_all(recovered(disk))
     assert texts(found) == ["c"]
     assert numbers(found) == [2]
 
 
 def test_of_records_taken_out_of_order_only_those_in_front_are_sure_not_to_come_again() -> None:
-    source, buffer = make_source()
+    source, disk = make_source()
     write(source, b"a\nb\nc\n")
     source.batch()
     source.settle([True, False, True])
-    found = take_all(recovered(buffer))
+    found = take_all(recovered(disk))
     assert (texts(found), numbers(found)) == (["b", "c"], [1, 2])
 
 
@@ -168,14 +207,14 @@ def test_a_line_that_ended_after_another_began_is_not_taken_for_a_line_of_its_ow
     Its end alone would pass the filter differently, and all numbers behind it would be off by one.
     """
     filters, _ = Filters.compile(min_level=None, include="keep", exclude=None, redact=None)
-    source, buffer = make_source(filters=filters)
+    source, disk = make_source(filters=filters)
     with threads() as (main, other):
         main(source, b"keep the beg")
         other(source, b"keep what was begun later")
         main(source, b"inning\n")
         assert texts(take_all(source)) == ["keep the beginning"]
         main(source, b"keep this\n")
-        found = take_all(recovered(bytearray(buffer), filters=filters))
+        found = take_all(recovered(disk, filters=filters))
     assert (texts(found), numbers(found)) == (["keep this", "keep what was begun later"], [1, 2])
 
 
@@ -250,12 +289,14 @@ def without_times(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in envelope.items() if key != "time"} for envelope in found]
 
 
+@pytest.mark.parametrize("kept_bytes", [KEPT_BYTES, 200, 0], ids=["kept", "kept or carried", "carried"])
 @pytest.mark.parametrize("include", [None, "keep"], ids=["everything", "filtered"])
 @pytest.mark.parametrize("aggregate", [False, True], ids=["single", "aggregated"])
 def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none_another_number(
-    include: str | None, aggregate: bool
+    include: str | None, aggregate: bool, kept_bytes: int
 ) -> None:
-    """Several threads with unfinished lines, filters, lines in parts, partial answers; then up to two more deaths.
+    """Several threads with unfinished lines, kept in the ring or carried in a commit, filters, lines in parts, partial
+    answers; then up to two more deaths.
 
     What Firehose has in the end is what it would have had without a crash, in the order of the numbers.
     """
@@ -264,6 +305,7 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
         "packer": Packer(aggregate=aggregate, max_lines=3),
         "filters": filters,
         "max_bytes": MAX_LINE_BYTES,
+        "kept_bytes": kept_bytes,
     }
 
     with threads(3) as writers:
@@ -271,7 +313,7 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
         @settings(max_examples=100)
         @given(LIVE, DEATHS)
         def check(life: list[tuple[Any, ...]], deaths: list[list[tuple[Any, ...]]]) -> None:
-            source, buffer = make_source(**options)
+            source, disk = make_source(**options)
             reference, _ = make_source(**options)
             firehose = Firehose()
             for name, *arguments in life:
@@ -282,10 +324,10 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
                 else:
                     firehose.take(source, *arguments)
             for steps in deaths:
-                dying = recovered(buffer, **options)
+                dying = recovered(disk, **options)
                 for _, *arguments in steps:
                     firehose.take(dying, *arguments)
-            last = recovered(buffer, **options)
+            last = recovered(disk, **options)
             while not last.empty:
                 firehose.take(last, 1, [True])
             writers[0](reference, b"", CUT)
@@ -302,7 +344,7 @@ def test_with_answers_that_take_everything_or_nothing_each_line_is_sent_once() -
         @settings(max_examples=100)
         @given(LIVE, DEATHS)
         def check(life: list[tuple[Any, ...]], deaths: list[list[tuple[Any, ...]]]) -> None:
-            source, buffer = make_source()
+            source, disk = make_source()
             sent: list[int] = []
 
             def send(using: Source, batches: int, pattern: list[bool]) -> None:
@@ -319,10 +361,10 @@ def test_with_answers_that_take_everything_or_nothing_each_line_is_sent_once() -
                 else:
                     send(source, *arguments)
             for steps in deaths:
-                dying = recovered(buffer)
+                dying = recovered(disk)
                 for _, *arguments in steps:
                     send(dying, *arguments)
-            sent += numbers(take_all(recovered(buffer)))
+            sent += numbers(take_all(recovered(disk)))
             assert sent == list(range(len(sent)))
 
         check()

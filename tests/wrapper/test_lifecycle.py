@@ -65,6 +65,9 @@ class FakeCapture:
         self.story.append(kind)
         self.events.append((kind, json.loads(record)))
 
+    def look_after_journal(self) -> None:
+        self.story.append("look after the journal")
+
     def cut(self) -> None:
         self.story.append("cut")
 
@@ -127,6 +130,7 @@ def test_a_cold_and_a_warm_invocation() -> None:
         "platform.initRuntimeDone",
         "prepare",
         "<next>",
+        "look after the journal",
         'context ,"requestId":"r1","traceId":"Root=1-2-3","coldStart":true',
         "platform.start",
         "resume",
@@ -140,6 +144,7 @@ def test_a_cold_and_a_warm_invocation() -> None:
         "platform.report",
         "pause",
         "<next>",
+        "look after the journal",
         'context ,"requestId":"r2","traceId":"Root=1-2-3","tenantId":"blue"',
         "platform.start",
         "resume",
