@@ -13,7 +13,7 @@ from .client import make_targets
 from .delivery import Delivery
 from .hiding import Hiding
 from .journal import Journal, new_environment
-from .journal_file import JournalFile, left_behind
+from .journal_file import JournalFile, count_left_behind, left_behind
 from .memory import private
 from .pack import Packer, max_line_bytes
 from .render import Renderer
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from .filters import Filters
     from .journal_file import LeftBehind
 
+#: How long a start waits for the delivery of what several dead processes left (a choice: many times what it takes).
+_LEFT_S = 1.0
 _NOTHING_DONE: Mapping[str, float] = {"lines": 0, "bytes": 0, "calls": 0, "retries": 0, "waitedMs": 0.0}
 
 
@@ -89,9 +91,17 @@ class Capture:
         self.shipper = self._make_shipper()
         self._counted: tuple[float, ...] = (0, 0, 0, 0, 0)
 
-    def start(self) -> None:
-        """Start the sender's thread: it looks for what dead processes left, and makes ready what needs no packages."""
-        self.shipper.start(warm_up=all(target.client.light for target in self._targets))
+    def start(self, *, send_left: bool = False) -> None:
+        """Start the sender's thread: it looks for what dead processes left, and makes ready what needs no packages.
+
+        `send_left`: the network may be used already, for what they left. If two or more did, none of the last starts
+        has lived long enough to send anything: so this waits for it.
+        """
+        light = all(target.client.light for target in self._targets)
+        several = send_left and light and count_left_behind(self._config.journal_dir) > 2  # one of them is our own
+        self.shipper.start(warm_up=light, send_left=send_left and light)
+        if several:
+            self.shipper.deliver_left(_LEFT_S)
 
     def prepare(self, seconds: float) -> None:
         """Make the clients ready that need packages, now that the function has imported its own. Waits; no network."""

@@ -198,13 +198,14 @@ class LeftBehind:
         self._file.close()
 
 
+def count_left_behind(directory: str) -> int:
+    """How many journals there are, those of living processes among them."""
+    return len(_folders(directory))
+
+
 def left_behind(directory: str, report: Callable[[str], None]) -> Iterator[LeftBehind]:
     """The journals of this environment's dead processes, each locked; those of living ones are left alone."""
-    try:
-        names = [name for name in listdir(directory) if name.startswith(PREFIX) and not name.endswith(_SET_ASIDE)]
-    except OSError:
-        return
-    for name in sorted(names):
+    for name in sorted(_folders(directory)):
         folder = f"{directory}/{name}"
         try:
             found = _adopt(folder)
@@ -216,6 +217,13 @@ def left_behind(directory: str, report: Callable[[str], None]) -> Iterator[LeftB
         else:
             if found is not None:
                 yield found
+
+
+def _folders(directory: str) -> list[str]:
+    try:
+        return [name for name in listdir(directory) if name.startswith(PREFIX) and not name.endswith(_SET_ASIDE)]
+    except OSError:
+        return []
 
 
 class _Foreign(Exception):

@@ -122,8 +122,11 @@ class Shipper:
 
     # ---- any thread ----------------------------------------------------------------------------------------------
 
-    def start(self, *, warm_up: bool) -> None:
-        """Start the thread if it does not run; with `warm_up` it makes the clients ready first."""
+    def start(self, *, warm_up: bool, send_left: bool = False) -> None:
+        """Start the thread if it does not run; with `warm_up` it makes the clients ready first.
+
+        With `send_left` it sends at once if dead processes have left something, and goes on until `pause`.
+        """
         if self.running_thread:  # a forked worker has written something before it was made ready
             self.nudge()
             return
@@ -131,7 +134,7 @@ class Shipper:
         self._halted = allocate_lock()
         self._halted.acquire()
         self.running_thread = True
-        start_new_thread(self._run, (warm_up,))
+        start_new_thread(self._run, (warm_up, send_left))
 
     def halt(self) -> bool:
         """End the thread, so that the process can fork as if it were not there; the next `nudge` starts it again.
@@ -273,6 +276,12 @@ class Shipper:
             return self._send(deadline, everything=True)
         return self.empty or self._ask(deadline, lambda: self._send(deadline, everything=True))
 
+    def deliver_left(self, seconds: float) -> None:
+        """Wait until what dead processes left was taken, `seconds` at most."""
+        deadline = monotonic() + seconds
+        if not self._ask(deadline, lambda: self._send(deadline)):
+            self._abort()
+
     def prepare(self, seconds: float) -> None:
         """Have the clients made ready on the thread, without network; waits for it."""
         self._ask(monotonic() + seconds, self._delivery.warm_up)
@@ -295,12 +304,14 @@ class Shipper:
 
     # ---- the thread ----------------------------------------------------------------------------------------------
 
-    def _run(self, warm_up: bool) -> None:
+    def _run(self, warm_up: bool, send_left: bool) -> None:
         self.thread_id = get_ident()
         try:
             if warm_up:
                 self._delivery.warm_up()
             self._adopt()
+            if send_left and len(self._sources) > 1:
+                self.send_freely()
         except Exception as error:  # noqa: BLE001 - what was to be made ready fails again, and is reported, when it is used
             self._failed(error)
         while not self._halting:

@@ -92,7 +92,7 @@ class Boot:
     def listen_for_the_end(self) -> None:
         """Start the sender's thread, which hears of SIGTERM too; forked children get one and a journal of their own."""
         self._watch = SigtermWatch(self._function_wrapper)
-        self._start_sender()
+        self._start_sender(send_left=os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "snap-start")
         self.lifecycle.on_init_end = self._listen_in_worker
         self.lifecycle.on_restore = self._start_sender
         os.register_at_fork(
@@ -101,13 +101,13 @@ class Boot:
             after_in_child=partial(self.lifecycle.safely, self._after_fork_in_child),
         )
 
-    def _start_sender(self) -> None:
+    def _start_sender(self, *, send_left: bool = False) -> None:
         shipper = self.capture.shipper
         self._watch.start()
         shipper.watch(self._watch.fd, self._sigterm)
         shipper.on_start_again = self._watch.listen
         shipper.on_deadline = self.lifecycle.warn_of_timeout
-        self.capture.start()
+        self.capture.start(send_left=send_left)
 
     def _before_fork(self) -> None:
         if self.capture.before_fork():

@@ -132,7 +132,7 @@ class Lifecycle:
             self._capture.event(*self._events.init_start())
 
     def _init_over(self) -> None:
-        """The function's modules are imported: full CPU, nothing to wait for, and no network allowed."""
+        """The function's modules are imported: no request is in flight from here on until an invocation starts."""
         if self._events is not None and self._restoring:
             self._restoring = False
             self._capture.event(*self._events.restore_runtime_done("success"))
@@ -142,6 +142,7 @@ class Lifecycle:
         if self._events is not None:
             self._capture.event(*self._events.init_runtime_done("success"))
         self._capture.prepare(_PREPARE_S)
+        self._capture.shipper.pause(monotonic() + self._timeout_s)
         if self.on_init_end is not None:
             self.on_init_end()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.complete import once
 from tests.end_to_end.harness import STREAM, Stage
 from tests.fakes.firehose import OK, Step
 
@@ -160,6 +161,26 @@ def test_an_import_that_kills_loses_nothing(stage: Stage) -> None:
     result = stage.run(source, [{}, {}], env=PATIENT)
     assert result.records().count("about to import") == len(result.exits)
     assert_whole(result.lines)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "after a while"])
+@pytest.mark.newest_python
+def test_a_function_that_always_dies_at_import_is_heard_all_the_same(stage: Stage, late: bool) -> None:
+    """No invocation ever begins. What one start leaves is sent while a later one imports."""
+    source = f"""
+        import os, time
+        print("about to import")
+        until = time.monotonic() + {0.5 * late}
+        while time.monotonic() < until: pass
+        os._exit(1)
+    """
+    with stage.environment(source, env=PATIENT) as emulator:
+        for _ in range(4):
+            emulator.invoke({})
+        starts = len(emulator.exits)
+    found = [line for line in once(stage.firehose.lines(STREAM)) if line["type"] == "function"]
+    assert [line["record"] for line in found] == ["about to import"] * len(found)
+    assert len(found) >= starts - (1 if late else 2)
 
 
 @pytest.mark.newest_python

@@ -107,3 +107,44 @@ def test_with_block_a_firehose_that_is_down_holds_the_function_up_for_one_budget
     lost = printed(emulator) - len(written(lines, "much", 2000)) - len(written(lines, "last"))
     assert lost > 0
     assert dropped(lines)[0] == lost
+
+
+def test_a_progress_bar_beside_25_mb_of_lines_costs_none_of_them(stage: Stage) -> None:
+    source = """
+        import sys
+        def handler(event, context):
+            for number in range(25_000):
+                if number % 100 == 0:
+                    sys.stderr.write(f"\\r{number}")
+                print("line", number, "x" * 1000)
+            return number
+    """
+    with stage.environment(source, env={**SETTINGS, "FIRETEE_FLUSH_TIMEOUT_MS": "20000"}, timeout_s=60) as emulator:
+        assert emulator.invoke({}).json() == 24_999
+        before_the_end = stage.firehose.lines(STREAM)
+        emulator.shutdown()
+    lines = once(before_the_end)
+    assert dropped(lines) == (0, 0)
+    assert [line["record"].split()[1] for line in lines if line["stream"] == "stdout"] == [
+        str(number) for number in range(25_000)
+    ]
+    (bar,) = [line["record"] for line in lines if line["stream"] == "stderr"]
+    assert bar == "".join(f"\r{number}" for number in range(0, 25_000, 100))
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_the_beginning_of_a_line_that_was_written_long_before_the_end_is_there_at_the_end(
+    stage: Stage, size: int
+) -> None:
+    source = f"""
+        import sys, time
+        def handler(event, context):
+            sys.stdout.write("begun" + "x" * {size})
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until: pass
+    """
+    with stage.environment(source, env={**SETTINGS, "FIRETEE_LINGER_MS": "20"}) as emulator:
+        emulator.invoke({})
+        found = [line["record"] for line in stage.firehose.lines(STREAM)]
+        emulator.shutdown()
+    assert found == ["begun" + "x" * size]

@@ -129,6 +129,7 @@ def test_a_cold_and_a_warm_invocation() -> None:
     assert play.story == [
         "platform.initRuntimeDone",
         "prepare",
+        "pause",
         "<next>",
         "look after the journal",
         'context ,"requestId":"r1","traceId":"Root=1-2-3","coldStart":true',
@@ -266,6 +267,7 @@ def test_a_snapshot_is_taken_with_nothing_left_to_send_and_restored_as_an_enviro
     assert play.story == [
         "platform.initRuntimeDone",
         "prepare",
+        "pause",
         "cut",
         "flush",
         "pause",
