@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import _posixsubprocess
 import os
+import posix
 import sys
 from _thread import RLock, allocate_lock, get_ident, start_new_thread
 from select import POLLIN, POLLOUT, poll
@@ -42,7 +43,7 @@ _KINDS = {1: STDOUT, 2: STDERR}
 #: Where `_posixsubprocess.fork_exec` takes the child's stdout and stderr (Modules/_posixsubprocess.c, CPython 3.10 to
 #: 3.14).
 _C2PWRITE, _ERRWRITE = 9, 11
-_DUP2 = os.POSIX_SPAWN_DUP2
+_DUP2 = posix.POSIX_SPAWN_DUP2
 #: Most that a pipe holds, by default (pipe(7)): what was written before a `drain` is within so many bytes.
 _PIPE_BYTES = 65536
 #: Read at a time: an entry must fit into the smallest journal, of 64 KiB (a choice).
@@ -120,7 +121,7 @@ class Children:
         """In a forked child: what was started before is the parent's."""
         for fd in (*self._pipes, self._wake_read, self._wake_write):
             if fd >= 0:
-                os.close(fd)
+                posix.close(fd)
         self._wake_read = self._wake_write = -1
         self._pipes = {}
         lock = RLock()
@@ -208,8 +209,8 @@ class Children:
         return ends
 
     def _add(self, target: int, kind: int) -> int:
-        read, write = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(read, False)
+        read, write = posix.pipe2(posix.O_CLOEXEC)
+        posix.set_blocking(read, False)
         self._acquire()
         try:
             self._last_key += 1
@@ -258,7 +259,7 @@ class Children:
         while copied < _PIPE_BYTES:
             if not pipe.pending:
                 try:
-                    pipe.pending = os.read(pipe.fd, _READ_BYTES)
+                    pipe.pending = posix.read(pipe.fd, _READ_BYTES)
                 except BlockingIOError:
                     return
                 if not pipe.pending:
@@ -266,7 +267,7 @@ class Children:
                     return
             while pipe.pending:
                 try:
-                    done = os.write(pipe.target, pipe.pending)
+                    done = posix.write(pipe.target, pipe.pending)
                 except BlockingIOError:
                     _wait_for_room(pipe.target)
                     continue
@@ -279,7 +280,7 @@ class Children:
 
     def _remove(self, pipe: _Pipe) -> None:
         del self._pipes[pipe.fd]
-        os.close(pipe.fd)
+        posix.close(pipe.fd)
         if not self._pipes:
             if self.drain in self._before_writes:
                 self._before_writes.remove(self.drain)
@@ -292,7 +293,7 @@ class Children:
         self._acquire()
         try:
             if self._wake_read < 0:
-                self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+                self._wake_read, self._wake_write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
             if not self._thread_runs:
                 self._halting = False
                 self._halted = allocate_lock()
@@ -324,7 +325,7 @@ class Children:
                     self._release()
                 for fd, _ in waiting.poll():
                     if fd == self._wake_read:
-                        os.read(fd, 4096)
+                        posix.read(fd, 4096)
                 self.drain()
                 idle = not self._pipes
         except Exception as error:  # noqa: BLE001 - `drain` is called by others as well; the next child starts the thread again
@@ -335,7 +336,7 @@ class Children:
 
     def _wake(self) -> None:
         try:
-            os.write(self._wake_write, b"\0")
+            posix.write(self._wake_write, b"\0")
         except OSError:  # it is awake
             pass
 
@@ -361,9 +362,9 @@ class Children:
             return
         fds = [fd for pipe in self._pipes.values() for fd in (pipe.fd, pipe.target)]
         for pipe in self._pipes.values():
-            os.set_inheritable(pipe.fd, True)
-            os.set_inheritable(pipe.target, True)
-            os.set_blocking(pipe.fd, True)
+            posix.set_inheritable(pipe.fd, True)
+            posix.set_inheritable(pipe.target, True)
+            posix.set_blocking(pipe.fd, True)
         command = [sys.executable, "-I", "-S", "-c", _CARETAKER, *map(str, fds)]
         self._posix_spawn(sys.executable, command, os.environ)
 
@@ -380,17 +381,17 @@ class _Streams:
         """A descriptor of our own of that file; -1 if `fd` is something else now, or nothing to capture."""
         original = self._originals.get(fd, fd)
         identity = _identity(original)
-        if identity is None or _identity(fd) != self._identities[fd] or os.isatty(original):
+        if identity is None or _identity(fd) != self._identities[fd] or posix.isatty(original):
             return -1
         copy = self._copies.get(identity, -1)
         if copy < 0:
-            copy = self._copies[identity] = os.dup(original)
+            copy = self._copies[identity] = posix.dup(original)
         return copy
 
 
 def _identity(fd: int) -> tuple[int, int] | None:
     try:
-        status = os.fstat(fd)
+        status = posix.fstat(fd)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -398,7 +399,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 def _close(ends: dict[int, int]) -> None:
     for end in set(ends.values()):
-        os.close(end)
+        posix.close(end)
 
 
 def _wait_for_room(fd: int) -> None:

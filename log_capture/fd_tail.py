@@ -23,6 +23,7 @@ import _io
 import fcntl
 import mmap
 import os
+import posix
 import stat
 from _thread import RLock
 
@@ -86,7 +87,7 @@ class FdTail:
         self._spools: list[_Spool] = []
         self._function_wrapper = function_wrapper
         self._stem = stem
-        self._pid = os.getpid()
+        self._pid = posix.getpid()
         self._busy = False
         self._new_lock()
 
@@ -121,7 +122,7 @@ class FdTail:
         try:
             for spool in self._spools:
                 try:
-                    status = os.fstat(spool.fd)
+                    status = posix.fstat(spool.fd)
                 except OSError:
                     self._follow(spool, (-1, -1))
                     continue
@@ -141,7 +142,7 @@ class FdTail:
         """Copy what native code wrote before this call; in a forked child it is the parent's to do."""
         self._acquire()
         try:
-            if self._busy or self._pid != os.getpid():
+            if self._busy or self._pid != posix.getpid():
                 return
             self._busy = True
             try:
@@ -158,11 +159,11 @@ class FdTail:
             self._release()
 
     def _copy(self, spool: _Spool) -> None:
-        size = os.fstat(spool.spool).st_size
+        size = posix.fstat(spool.spool).st_size
         if size < spool.copied:  # someone opened /dev/stdout with O_TRUNC
             spool.copied = spool.punched = 0
         while spool.copied < size:
-            data = os.pread(spool.spool, min(_READ_BYTES, size - spool.copied), spool.copied)
+            data = posix.pread(spool.spool, min(_READ_BYTES, size - spool.copied), spool.copied)
             if not data:
                 break
             # What cannot be written is recorded all the same: native code was told that it is.
@@ -186,15 +187,16 @@ class FdTail:
         if spool.elsewhere is None:
             self.copy()
         if identity == (-1, -1):
-            nowhere = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)  # writing to it is EBADF, as to what is closed
-            os.dup2(nowhere, spool.python, inheritable=False)
-            os.close(nowhere)
+            # Writing to it is EBADF, as to what is closed.
+            nowhere = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
+            posix.dup2(nowhere, spool.python, inheritable=False)
+            posix.close(nowhere)
         else:
-            os.dup2(spool.fd, spool.python, inheritable=False)
+            posix.dup2(spool.fd, spool.python, inheritable=False)
         spool.elsewhere = identity
 
     def _come_back(self, spool: _Spool) -> None:
-        os.dup2(spool.original, spool.python, inheritable=False)
+        posix.dup2(spool.original, spool.python, inheritable=False)
         spool.elsewhere = None
 
     # ---- other files, other processes ------------------------------------------------------------------------------
@@ -212,18 +214,18 @@ class FdTail:
 
     def streams_replaced(self, stem: str | None) -> None:
         """In a forked worker, in which the runtime may have put other files on fds 1 and 2: take these over."""
-        self._stem, self._pid = stem, os.getpid()
+        self._stem, self._pid = stem, posix.getpid()
         for spool in self._spools:
-            status = os.fstat(spool.fd)
+            status = posix.fstat(spool.fd)
             if (status.st_dev, status.st_ino) != spool.identity:
-                os.dup2(spool.fd, spool.original, inheritable=False)
-                os.dup2(spool.fd, spool.python, inheritable=False)
+                posix.dup2(spool.fd, spool.original, inheritable=False)
+                posix.dup2(spool.fd, spool.python, inheritable=False)
                 spool.elsewhere = None
         self._redirect()
 
     def leave(self) -> None:
         """The interpreter exits: what native code writes from now on goes where it would have gone without us."""
-        if self._pid != os.getpid():
+        if self._pid != posix.getpid():
             return
         self.copy()
         self._give_back()
@@ -235,33 +237,33 @@ class FdTail:
         """Make the spools and put them on the descriptors; one for both where both were one file."""
         owners: dict[tuple[int, int], _Spool] = {}
         for spool in self._spools:
-            status = os.fstat(spool.original)
+            status = posix.fstat(spool.original)
             spool.owner = owner = owners.setdefault((status.st_dev, status.st_ino), spool)
             spool.copied = spool.punched = 0
             if owner is spool:
                 spool.path, spool.spool = _create(self._stem, spool.fd)
-                status = os.fstat(spool.spool)
+                status = posix.fstat(spool.spool)
                 spool.identity = status.st_dev, status.st_ino
             else:
                 spool.path, spool.spool, spool.identity = "", owner.spool, owner.identity
-            os.dup2(spool.spool, spool.fd)
+            posix.dup2(spool.spool, spool.fd)
         self._note_progress()
 
     def _give_back(self) -> None:
         for spool in self._spools:
             if spool.elsewhere is None:
-                os.dup2(spool.original, spool.fd)
+                posix.dup2(spool.original, spool.fd)
 
     def _remove(self) -> None:
         for fd in {spool.spool for spool in self._spools}:
-            os.close(fd)
+            posix.close(fd)
         for spool in self._spools:
             if spool.path:
                 _unlink(spool.path)
 
     def _around_exec(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`os.execv` and `os.execve`: another program takes our place, and nobody will copy for it."""
-        if self._pid != os.getpid():
+        if self._pid != posix.getpid():
             return wrapped(*args, **kwargs)
         self.copy()
         self._give_back()
@@ -270,7 +272,7 @@ class FdTail:
         finally:  # there is no such program
             for spool in self._spools:
                 if spool.elsewhere is None:
-                    os.dup2(spool.spool, spool.fd)
+                    posix.dup2(spool.spool, spool.fd)
 
     def _new_lock(self) -> None:
         lock = RLock()
@@ -286,15 +288,15 @@ class LeftSpools:
         self._left: list[tuple[int, int, int, int, int]] = []  # fd, kind, descriptor, first byte, time in us
         for (fd, _, kind), path, start in zip(_STREAMS, self._paths, copied, strict=True):
             try:
-                spool = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+                spool = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
             except OSError:
                 continue
-            status = os.fstat(spool)
-            private = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077
+            status = posix.fstat(spool)
+            private = stat.S_ISREG(status.st_mode) and status.st_uid == posix.geteuid() and not status.st_mode & 0o077
             if private and status.st_size > start:
                 self._left.append((fd, kind, spool, start, status.st_mtime_ns // 1000))
             else:
-                os.close(spool)
+                posix.close(spool)
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -302,23 +304,23 @@ class LeftSpools:
     def echo(self, originals: dict[int, int]) -> None:
         """Write it to where it would have gone: `originals` are this process's descriptors for fds 1 and 2."""
         for fd, _, spool, at, _ in self._left:
-            while data := os.pread(spool, _READ_BYTES, at):
+            while data := posix.pread(spool, _READ_BYTES, at):
                 _write_all(originals.get(fd, fd), data)
                 at += len(data)
 
     def read(self, offset: int) -> tuple[int, int, bytes] | None:
         """For `DeadJournal.read_on`: stdout's first, then stderr's."""
         for _, kind, spool, start, time_us in self._left:
-            size = os.fstat(spool).st_size - start
+            size = posix.fstat(spool).st_size - start
             if offset < size:
-                return kind, time_us, os.pread(spool, min(_READ_BYTES, size - offset), start + offset)
+                return kind, time_us, posix.pread(spool, min(_READ_BYTES, size - offset), start + offset)
             offset -= size
         return None
 
     def close(self) -> None:
         """Leave them to a later process."""
         for _, _, spool, _, _ in self._left:
-            os.close(spool)
+            posix.close(spool)
         self._left = []
 
     def discard(self) -> None:
@@ -336,13 +338,13 @@ def _create(stem: str | None, fd: int) -> tuple[str, int]:
     """A new spool, private and for appending: its path ("" in memory) and a descriptor."""
     if stem is not None:
         path = _path(stem, fd)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = posix.O_RDWR | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
         try:
-            return path, os.open(path, flags, 0o600)
+            return path, posix.open(path, flags, 0o600)
         except OSError:  # the disk is full, or the directory has gone
             pass
-    spool = os.memfd_create("firetee", os.MFD_CLOEXEC)
-    fcntl.fcntl(spool, fcntl.F_SETFL, os.O_APPEND)
+    spool = posix.memfd_create("firetee", posix.MFD_CLOEXEC)
+    fcntl.fcntl(spool, fcntl.F_SETFL, posix.O_APPEND)
     return "", spool
 
 
@@ -367,7 +369,7 @@ def _write_all(fd: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         try:
-            left = left[os.write(fd, left) :]
+            left = left[posix.write(fd, left) :]
         except BlockingIOError:
             _wait_for_room(fd)
         except OSError:
@@ -393,6 +395,6 @@ def _punch(fd: int, start: int, end: int) -> None:
 
 def _unlink(path: str) -> None:
     try:
-        os.unlink(path)
+        posix.unlink(path)
     except OSError:
         pass

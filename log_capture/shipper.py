@@ -14,7 +14,7 @@ Guarantees
 
 from __future__ import annotations
 
-import os
+import posix
 from _thread import allocate_lock, get_ident, start_new_thread
 from select import POLLIN, poll
 from time import monotonic, time
@@ -101,7 +101,7 @@ class Shipper:
         self.before_look: Callable[[], None] | None = None  # brings in what waits outside the journals
         self._taken_lines = self._taken_bytes = 0  # of sources that are gone
         self.waited_s = 0.0  # what invocations waited for, in all
-        self._wake_read, self.wake_fd = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake_read, self.wake_fd = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
         self._poll = poll()
         self._poll.register(self._wake_read, POLLIN)
         self._sending = allocate_lock()  # held while a request may be in flight
@@ -154,8 +154,8 @@ class Shipper:
 
     def close(self) -> None:
         """Let go of the pipe, once the thread has ended or in a forked child, which has none."""
-        os.close(self._wake_read)
-        os.close(self.wake_fd)
+        posix.close(self._wake_read)
+        posix.close(self.wake_fd)
 
     def _end_thread(self, seconds: float) -> bool:
         self._halting = True
@@ -174,7 +174,7 @@ class Shipper:
         if not self.running_thread and self.on_start_again is not None:
             self._start_again()
         try:
-            os.write(self.wake_fd, b"\0")
+            posix.write(self.wake_fd, b"\0")
         except OSError:
             pass
 
@@ -366,7 +366,7 @@ class Shipper:
         """Sleep until woken; notes whether the watched file descriptor was the reason."""
         for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000):
             if fd == self._wake_read:
-                os.read(fd, 4096)
+                posix.read(fd, 4096)
             else:
                 self._called = True
 

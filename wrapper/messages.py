@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 from log_capture.guard import is_ours
 
@@ -54,7 +54,7 @@ class Messages:
             return
         line = " ".join(text.split("\n"))
         try:
-            os.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
+            posix.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
         except OSError:
             pass  # stderr is closed: there is nobody to tell
         try:

@@ -7,9 +7,15 @@ from _imp import create_dynamic, exec_dynamic, extension_suffixes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
 _OURS = ("wrapper", "log_capture")
+#: What our modules import and the runtime does not, by names that a function's own modules may have. They are C modules
+#: (and `struct`, a few lines over one), so the function's own import of the standard library's makes another, at no
+#: cost to speak of. Not among them: `_posixsubprocess`, whose `fork_exec` is wrapped, and other names that begin with
+#: an underscore, for `_ssl` wants the very `_socket` that made the connection.
+_BROUGHT = ("binascii", "errno", "faulthandler", "fcntl", "mmap", "resource", "select", "struct", "zlib")
 
 
 def load_wrapt(folder: str) -> Any:
@@ -31,8 +37,14 @@ def load_wrapt(folder: str) -> Any:
     return module
 
 
-def hide(folder: str) -> None:
-    """Take everything of ours out of `sys.modules`, and what the import system remembers about our folder."""
+def hide(folder: str, known: Collection[str]) -> None:
+    """Take everything of ours out of `sys.modules`, and what the import system remembers about our folder.
+
+    `known`: what had been imported before us.
+    """
+    for name in _BROUGHT:
+        if name not in known:
+            sys.modules.pop(name, None)
     for name in [name for name in sys.modules if name.partition(".")[0] in _OURS]:
         del sys.modules[name]
     for path in [path for path in sys.path_importer_cache if path.startswith(folder)]:

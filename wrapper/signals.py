@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import _signal
 import faulthandler
-import os
+import posix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class SigtermWatch:
     def start(self) -> None:
         """Listen from now on; in a forked child, anew with a pipe of its own."""
         if self.fd >= 0:
-            os.close(self.fd)
-            os.close(self._write)
-        self.fd, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            posix.close(self.fd)
+            posix.close(self._write)
+        self.fd, self._write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
         self.listen()
         if not isinstance(_signal.signal, self._function_wrapper):
             _signal.signal = self._function_wrapper(_signal.signal, self._around_signal)
@@ -51,7 +51,7 @@ class SigtermWatch:
     def came(self) -> bool:
         """Whether SIGTERM came since the last call."""
         try:
-            return bool(os.read(self.fd, 65536))
+            return bool(posix.read(self.fd, 65536))
         except BlockingIOError:
             return False
 
@@ -59,11 +59,11 @@ class SigtermWatch:
         """End the process as the signal would have, unless the function deals with it itself. Any thread."""
         if _signal.getsignal(_SIGTERM) == _signal.SIG_DFL:
             self.stop()
-            os.kill(os.getpid(), _SIGTERM)
+            posix.kill(posix.getpid(), _SIGTERM)
 
     def listen(self) -> None:
         """Stand in front of whatever SIGTERM does now. Any thread."""
-        self._pid = os.getpid()
+        self._pid = posix.getpid()
         # What is registered is put in front of what is there. Nothing is to be called after us where that is the
         # default (death) or nothing; a handler of the function's is.
         handler = _signal.getsignal(_SIGTERM)
@@ -72,7 +72,7 @@ class SigtermWatch:
 
     def _around_signal(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`signal.signal`, by the function: its handler takes the place of the old one, and we stay in front."""
-        if args[:1] != (_SIGTERM,) or self._pid != os.getpid():
+        if args[:1] != (_SIGTERM,) or self._pid != posix.getpid():
             return wrapped(*args, **kwargs)
         faulthandler.unregister(_SIGTERM)
         try:

@@ -6,7 +6,7 @@ for gone, and the workers with it.
 
 from __future__ import annotations
 
-import os
+import posix
 import sys
 from select import POLLIN, poll
 from time import monotonic
@@ -23,7 +23,7 @@ def wait_for_workers(seconds: float) -> None:
     left: set[int] = set()
     for worker in list(getattr(process, "_children", ())):
         try:
-            fd = os.pidfd_open(worker.pid)
+            fd = posix.pidfd_open(worker.pid)
         except OSError:  # it has ended, and its end is known
             continue
         left.add(fd)
@@ -35,7 +35,7 @@ def wait_for_workers(seconds: float) -> None:
             waiting.unregister(fd)
             left.discard(fd)
     for fd in open_fds:
-        os.close(fd)
+        posix.close(fd)
 
 
 def at_worker_s_end(call: Callable[[], object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import zipfile
 from collections.abc import Sequence
@@ -224,3 +225,22 @@ def test_without_a_program_the_interpreter_is_run_as_if_we_were_not_there(python
     assert (wrapped.code, wrapped.stdout) == (0, "from the interpreter\n")
     assert wrapped.stderr.startswith("[firetee] cannot start (")
     assert wrapped.stderr.count("\n") == 1
+
+
+def old_pythons() -> list[Path]:
+    """Interpreters from before 3.10 that this machine has."""
+    homes = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv").glob("versions/3.[6-9].*/bin/python3")
+    return sorted([*homes, *Path("/usr/bin").glob("python3.[6-9]")])
+
+
+@pytest.mark.parametrize("old", old_pythons(), ids=str)
+def test_a_python_that_is_too_old_runs_the_program_as_if_we_were_not_there(old: Path, folder: Path) -> None:
+    (folder / "app.py").write_text("import sys\nprint(sys.version, sys.argv, sys.flags.optimize)\nsys.exit(3)\n")
+    bare = run(old, folder, [], ["-O", "app.py", "an argument", ""])
+    wrapped = run(old, folder, ["-O", BOOT], ["app.py", "an argument", ""])
+    assert (wrapped.code, wrapped.stdout) == (bare.code, bare.stdout) == (3, bare.stdout)
+    assert re.fullmatch(
+        r"\[firetee\] cannot start \(it needs Python 3\.10 or later, and this is 3\.\d\.\d+\): "
+        r"the function runs without it\n",
+        wrapped.stderr,
+    )
