@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 SET_UP = """
-import os, signal, sys
+import os, posix, signal, sys
 sys.path.insert(0, {root!r})
 from wrapt import FunctionWrapper
 from log_capture.children import Children
@@ -100,19 +100,19 @@ def test_what_is_read_but_not_written_when_a_signal_handler_raises_is_written_la
         def on_alarm(*_):
             raise Alarm
         signal.signal(signal.SIGALRM, on_alarm)
-        original, raised = os.write, []
+        original, raised = posix.write, []
         def write(fd, data):
             if fd > 2 and data == b"kept\\n" and not raised:
                 raised.append(True)
                 signal.raise_signal(signal.SIGALRM)
             return original(fd, data)
-        os.write = write
+        posix.write = write
         try:
             subprocess.run(["echo", "kept"])
             children.drain()
         except Alarm:
             pass
-        os.write = original
+        posix.write = original
         children.drain()
         assert raised and recorded == [(0, b"kept\\n", recorded[0][2])], (raised, recorded)
         """
