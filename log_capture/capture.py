@@ -348,11 +348,19 @@ class Capture:
         """`FIRETEE_OVERFLOW=block`: where the journal is full, wait for the sender to make room first."""
         size = len(data)
         if self.journal.backlog + size + size > self._ample:  # what wraps around may take its room twice
-            self._make_room(size)
+            try:
+                self._make_room(size)
+            except BaseException:  # a signal handler of the function's
+                self.journal.append(kind, data)
+                raise
         self.journal.append(kind, data)
 
     def _append_as_or_wait(self, kind: int, data: bytes, thread: int) -> None:
-        self._make_room(len(data))
+        try:
+            self._make_room(len(data))
+        except BaseException:
+            self.journal.append_as(kind, data, thread)
+            raise
         self.journal.append_as(kind, data, thread)
 
     def _make_room(self, size: int) -> None:

@@ -25,11 +25,13 @@ import _posixsubprocess
 import os
 import posix
 import sys
-from _thread import RLock, allocate_lock, get_ident, start_new_thread
+from _thread import allocate_lock, get_ident, start_new_thread
+from functools import partial
 from select import POLLIN, POLLOUT, poll
 
 from .guard import is_ours
 from .ring import STDERR, STDOUT
+from .signal_lock import SignalLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,16 +78,21 @@ while pipes:
 
 
 class _Pipe:
-    """One child's stdout or stderr: `fd` is read, `target` written. `pending` was read and is not written yet."""
+    """One child's stdout or stderr: `fd` is read, `target` written.
 
-    __slots__ = ("fd", "key", "kind", "pending", "target")
+    `state` is what was read and not recorded yet, one chunk at most, and how many bytes of it each write has taken. The
+    calls that read and write add to these lists from C, so that a signal handler that raises behind the call loses
+    and repeats nothing.
+    """
+
+    __slots__ = ("fd", "key", "kind", "state", "target")
 
     def __init__(self, fd: int, target: int, kind: int, key: int) -> None:
         self.fd = fd
         self.target = target
         self.kind = kind
         self.key = key
-        self.pending = b""
+        self.state: tuple[list[bytes], list[int]] = ([], [])
 
 
 class Children:
@@ -124,9 +131,7 @@ class Children:
                 posix.close(fd)
         self._wake_read = self._wake_write = -1
         self._pipes = {}
-        lock = RLock()
-        self._acquire, self._release = lock.acquire, lock.release
-        self._busy = False
+        self._lock = SignalLock()
         self._thread_runs = False
         self.thread_id = 0
         self._halting = False
@@ -211,14 +216,14 @@ class Children:
     def _add(self, target: int, kind: int) -> int:
         read, write = posix.pipe2(posix.O_CLOEXEC)
         posix.set_blocking(read, False)
-        self._acquire()
-        try:
+
+        def add() -> None:
             self._last_key += 1
             self._pipes[read] = _Pipe(read, target, kind, self._last_key)
             if self.drain not in self._before_writes:
                 self._before_writes.append(self.drain)
-        finally:
-            self._release()
+
+        self._lock.hold(add)
         return write
 
     def _hear_of_ends(self) -> None:
@@ -236,47 +241,48 @@ class Children:
 
     def drain(self) -> None:
         """Copy what was written before this call. Any thread; never raises what is ours."""
-        self._acquire()
+        if self._lock.mine:  # a signal handler, inside a `drain` of its own thread
+            return
         try:
-            if self._busy:  # a signal handler, inside a `drain` of its own thread
-                return
-            self._busy = True
-            try:
-                for pipe in list(self._pipes.values()):
-                    self._copy(pipe)
-            except Exception as error:
-                if not is_ours(error):
-                    raise
-                self._failed(error)
-            finally:
-                self._busy = False
-        finally:
-            self._release()
+            self._lock.hold(self._copy_all)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+
+    def _copy_all(self) -> None:
+        for pipe in list(self._pipes.values()):
+            self._copy(pipe)
 
     def _copy(self, pipe: _Pipe) -> None:
         """Copy what is in one pipe now, and close it if no writer is left or nobody takes what is written."""
         copied = 0
         while copied < _PIPE_BYTES:
-            if not pipe.pending:
+            chunks, written = pipe.state
+            if not chunks:
                 try:
-                    pipe.pending = posix.read(pipe.fd, _READ_BYTES)
+                    chunks.extend(map(posix.read, (pipe.fd,), (_READ_BYTES,)))
                 except BlockingIOError:
                     return
-                if not pipe.pending:
-                    self._remove(pipe)
-                    return
-            while pipe.pending:
+            (chunk,) = chunks
+            if not chunk:
+                self._remove(pipe)
+                return
+            while (done := sum(written)) < len(chunk):
                 try:
-                    done = posix.write(pipe.target, pipe.pending)
+                    written.extend(map(posix.write, (pipe.target,), (chunk[done:],)))
                 except BlockingIOError:
                     _wait_for_room(pipe.target)
-                    continue
-                except OSError:
+                except OSError as error:
+                    if not is_ours(error):
+                        raise
+                    if done:
+                        self._record(pipe.kind, chunk[:done], pipe.key)
                     self._remove(pipe)  # the child finds out as it would have without us: by SIGPIPE
                     return
-                data, pipe.pending = pipe.pending[:done], pipe.pending[done:]
-                copied += done
-                self._record(pipe.kind, data, pipe.key)
+            pipe.state = ([], [])
+            self._record(pipe.kind, chunk, pipe.key)
+            copied += len(chunk)
 
     def _remove(self, pipe: _Pipe) -> None:
         del self._pipes[pipe.fd]
@@ -290,22 +296,25 @@ class Children:
 
     def _start_thread(self) -> bool:
         """Whether it runs now. It cannot be started when the interpreter is shutting down."""
-        self._acquire()
-        try:
-            if self._wake_read < 0:
-                self._wake_read, self._wake_write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
-            if not self._thread_runs:
-                self._halting = False
-                self._halted = allocate_lock()
-                self._halted.acquire()
-                try:
-                    start_new_thread(self._run, (self._halted,))
-                except RuntimeError:
-                    return False
+        return self._lock.hold(self._see_that_thread_runs)
+
+    def _see_that_thread_runs(self) -> bool:
+        if self._wake_read < 0:
+            self._wake_read, self._wake_write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+        if not self._thread_runs:
+            self._halting = False
+            self._halted = allocate_lock()
+            self._halted.acquire()
+            started: list[int] = []
+            try:
                 self._thread_runs = True
-            return True
-        finally:
-            self._release()
+                # The list is filled from C: it tells, whatever a signal handler raises, whether there is a thread.
+                started.extend(map(start_new_thread, (self._run,), ((self._halted,),)))
+            except RuntimeError:
+                return False
+            finally:
+                self._thread_runs = bool(started)
+        return True
 
     def _run(self, halted: Any) -> None:
         """Copy until there is no pipe left or the thread is to end."""
@@ -313,16 +322,9 @@ class Children:
         self.thread_id = get_ident()
         try:
             while True:
-                self._acquire()
-                try:
-                    if self._halting or (idle and not self._pipes):
-                        self._thread_runs = False
-                        return
-                    waiting = poll()
-                    for fd in (*self._pipes, self._wake_read):
-                        waiting.register(fd, POLLIN)
-                finally:
-                    self._release()
+                waiting = self._lock.hold(partial(self._look, idle))
+                if waiting is None:
+                    return
                 for fd, _ in waiting.poll():
                     if fd == self._wake_read:
                         posix.read(fd, 4096)
@@ -333,6 +335,16 @@ class Children:
             self._failed(error)
         finally:
             halted.release()
+
+    def _look(self, idle: bool) -> poll | None:
+        """What to wait for; None if the thread ends."""
+        if self._halting or (idle and not self._pipes):
+            self._thread_runs = False
+            return None
+        waiting = poll()
+        for fd in (*self._pipes, self._wake_read):
+            waiting.register(fd, POLLIN)
+        return waiting
 
     def _wake(self) -> None:
         try:

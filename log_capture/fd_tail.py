@@ -25,10 +25,10 @@ import mmap
 import os
 import posix
 import stat
-from _thread import RLock
 
 from .guard import is_ours
 from .ring import STDERR, STDOUT
+from .signal_lock import SignalLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ class FdTail:
         self._function_wrapper = function_wrapper
         self._stem = stem
         self._pid = posix.getpid()
-        self._busy = False
         self._new_lock()
 
     def install(self, sys: ModuleType) -> None:
@@ -140,23 +139,19 @@ class FdTail:
 
     def copy(self) -> None:
         """Copy what native code wrote before this call; in a forked child it is the parent's to do."""
-        self._acquire()
+        if self._lock.mine or self._pid != posix.getpid():
+            return
         try:
-            if self._busy or self._pid != posix.getpid():
-                return
-            self._busy = True
-            try:
-                for spool in self._spools:
-                    if spool.owner is spool:
-                        self._copy(spool)
-            except Exception as error:
-                if not is_ours(error):
-                    raise
-                self._failed(error)
-            finally:
-                self._busy = False
-        finally:
-            self._release()
+            self._lock.hold(self._copy_all)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+
+    def _copy_all(self) -> None:
+        for spool in self._spools:
+            if spool.owner is spool:
+                self._copy(spool)
 
     def _copy(self, spool: _Spool) -> None:
         size = posix.fstat(spool.spool).st_size
@@ -275,9 +270,7 @@ class FdTail:
                     posix.dup2(spool.spool, spool.fd)
 
     def _new_lock(self) -> None:
-        lock = RLock()
-        self._acquire, self._release = lock.acquire, lock.release
-        self._busy = False
+        self._lock = SignalLock()
 
 
 class LeftSpools:

@@ -23,6 +23,7 @@ from _thread import RLock, get_ident
 from os import urandom
 from time import time_ns
 
+from .guard import is_ours
 from .ring import (
     CONTEXT,
     CUT,
@@ -183,9 +184,9 @@ class Journal:
         """
         # This runs for each write of the function's: it is long so that the usual case makes no further call. The lock
         # is taken by hand (half the cost of `with`) and inside `try`, for a signal handler may raise at any call.
-        thread = get_ident()
-        before, ending = -1, False
+        before, ending, thread = -1, False, 0
         try:
+            thread = get_ident()
             self._acquire()
             if self._busy:  # so it was this very thread, inside `append`: its lock let us in again
                 self._reentrant.append((kind, data, time_ns(), thread))
@@ -236,10 +237,12 @@ class Journal:
             self._busy = False
             self._release()
             return stored
-        except BaseException:  # the function's signal handlers may raise anything: it goes on, without our lock
+        except BaseException as error:  # the function's signal handlers may raise anything: it goes on without our lock
             held = self._let_go()
+            if is_ours(error):
+                raise
             if before < 0 or (held and self._head == before and not (ending and self._open_kind < 0)):
-                self.append_as(kind, data, thread)  # it was not stored yet
+                self.append_as(kind, data, thread or get_ident())  # it was not stored yet
             raise
 
     def _let_go(self) -> bool:
@@ -252,13 +255,16 @@ class Journal:
 
     def append_as(self, kind: int, data: bytes, thread: int) -> bool:
         """Append what another process wrote; `thread` tells whose lines they are. Any thread."""
+        before = -1
         try:
             self._acquire()
             if self._busy:
                 self._reentrant.append((kind, data, time_ns(), thread))
+                before = _NEVER
                 self._release()
                 return True
             self._busy = True
+            before = self._head
             now = time_ns()
             if now >= self._look_at_ns:
                 self._look(now)
@@ -268,8 +274,10 @@ class Journal:
             self._busy = False
             self._release()
             return stored
-        except BaseException:
-            self._let_go()
+        except BaseException as error:
+            held = self._let_go()
+            if not is_ours(error) and (before < 0 or (held and self._head == before)):
+                self.append_as(kind, data, thread)  # it was not stored yet
             raise
 
     def nudge_at_next(self) -> None:
@@ -544,8 +552,11 @@ class Journal:
             self._open_kind = -1  # what is handed out is not extended any more
             if head - start <= limit:
                 self.urgent = False
-        finally:
+            self._busy = False
+            self._release()
+        except BaseException:
             self._let_go()
+            raise
         chunks, position = scan(self._buffer, self._capacity, start, head, limit, check=False)
         if not chunks and position < head:  # all that it saw is where the ring begins anew
             chunks, position = scan(self._buffer, self._capacity, position, head, limit, check=False)
@@ -555,8 +566,11 @@ class Journal:
             self._read = position
             self._wake_at = position + self._watermark
             self._measure()
-        finally:
+            self._busy = False
+            self._release()
+        except BaseException:
             self._let_go()
+            raise
         return chunks
 
     def commit(self, commit: Commit) -> int:
@@ -579,9 +593,12 @@ class Journal:
             if position == self._head:  # the slot is all that the file has to have
                 self._stale, self._unsaved = False, -1
             self._put(pack_slot(self._generation, position, commit, self._carried_at), SLOT_AT[self._generation & 1])
+            self._busy = False
+            self._release()
             return position
-        finally:
+        except BaseException:
             self._let_go()
+            raise
 
     def _carry(self, carried: bytes) -> None:
         """Store the beginnings of lines that are not in the ring any more."""

@@ -39,6 +39,7 @@ from stat import S_ISDIR, S_ISREG
 
 from .dead_file import DeadFile
 from .dead_journal import DeadJournal
+from .guard import is_ours
 from .ring import MAGIC
 
 TYPE_CHECKING = False
@@ -84,6 +85,8 @@ class JournalFile:
             except FileNotFoundError:  # another process took the empty folder for a dead one's
                 self._create()
         except OSError as error:
+            if not is_ours(error):
+                raise
             self._say(error.errno or 0)
             return False
         return True
@@ -116,6 +119,8 @@ class JournalFile:
                     return True
                 self._say(ENOSPC)
             except OSError as error:
+                if not is_ours(error):  # a signal handler of the function's has raised it: a time limit, for instance
+                    raise
                 self._say(error.errno or 0)
         return False
 
@@ -130,7 +135,9 @@ class JournalFile:
                 and status.st_nlink == 1
                 and pread(self._fd, len(MAGIC), 0) == MAGIC
             )
-        except OSError:
+        except OSError as error:
+            if not is_ours(error):
+                raise
             return False
 
     def discard(self) -> None:

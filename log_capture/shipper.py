@@ -22,12 +22,16 @@ from time import monotonic, time
 from .delivery import MANY, Delivery
 from .firehose import REFUSED
 from .retry import Breaker
+from .signal_lock import SignalLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from .source import Source
+
+    T = TypeVar("T")
 
 #: How long an invocation waits for a probe of a Firehose that was down (a choice: a healthy one answers within tens
 #: of ms).
@@ -104,7 +108,8 @@ class Shipper:
         self._wake_read, self.wake_fd = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
         self._poll = poll()
         self._poll.register(self._wake_read, POLLIN)
-        self._sending = allocate_lock()  # held while a request may be in flight
+        self._sending = SignalLock()  # held while a request may be in flight
+        self._in_flight = False
         self._requests: list[Request] = []
         self._request: Request | None = None  # the one that the thread is at
         self._running = False
@@ -116,7 +121,7 @@ class Shipper:
         self.running_thread = False
         self._halting = False
         self._halted = allocate_lock()
-        self._starting = allocate_lock()
+        self._starting = SignalLock()
         self.may_leave_more = False  # children were forked, whose journals may be left when they die
         self._reported: set[str] = set()
 
@@ -133,8 +138,13 @@ class Shipper:
         self._halting = False
         self._halted = allocate_lock()
         self._halted.acquire()
-        self.running_thread = True
-        start_new_thread(self._run, (warm_up, send_left))
+        started: list[int] = []
+        try:
+            self.running_thread = True
+            # The list is filled from C: it tells, whatever a signal handler raises, whether there is a thread.
+            started.extend(map(start_new_thread, (self._run,), ((warm_up, send_left),)))
+        finally:
+            self.running_thread = bool(started)
 
     def halt(self) -> bool:
         """End the thread, so that the process can fork as if it were not there; the next `nudge` starts it again.
@@ -179,13 +189,13 @@ class Shipper:
             pass
 
     def _start_again(self) -> None:
-        if self._starting.acquire(False):  # or somebody else does it just now
-            try:
-                if not self.running_thread and self.on_start_again is not None:
-                    self.start(warm_up=False)
-                    self.on_start_again()
-            finally:
-                self._starting.release()
+        if not self._starting.mine:
+            self._starting.hold(self._start_if_it_does_not_run)
+
+    def _start_if_it_does_not_run(self) -> None:
+        if not self.running_thread and self.on_start_again is not None:
+            self.start(warm_up=False)
+            self.on_start_again()
 
     @property
     def urgent(self) -> bool:
@@ -259,13 +269,11 @@ class Shipper:
         """The invocation is over: on return no request is in flight; none starts before `resume` or `flush`."""
         self._running = False
         self._warn_at = 0.0
-        if self._sending.locked():
+        if self._in_flight:
             started = monotonic()
             if self._breaker.is_open:
                 deadline = min(deadline, started + PROBE_WAIT_S)
-            if self._sending.acquire(True, max(0.0, deadline - started)):
-                self._sending.release()
-            else:
+            if not self._sending.wait(deadline - started):
                 self._abort()
             self.waited_s += monotonic() - started
 
@@ -291,16 +299,18 @@ class Shipper:
         request = Request(step, enough)
         self._requests.append(request)
         self.nudge()
-        answered = request.wait(deadline)
-        if not answered and request in self._requests:
-            self._requests.remove(request)
-        return answered
+        answered = False
+        try:
+            answered = request.wait(deadline)
+            return answered
+        finally:  # whatever a signal handler raises: nothing is sent for those who do not wait any more
+            if not answered and request in self._requests:
+                self._requests.remove(request)
 
     def _abort(self) -> None:
         """Make the request in flight fail, and wait until it has."""
         self._delivery.abort()
-        if self._sending.acquire(True, _ABORT_S):
-            self._sending.release()
+        self._sending.wait(_ABORT_S)
 
     # ---- the thread ----------------------------------------------------------------------------------------------
 
@@ -384,13 +394,24 @@ class Shipper:
 
     def _send(self, deadline: float, *, everything: bool = False) -> bool:
         """What a waiting function asked for, or the final drain."""
-        with self._sending:  # also while the breaker is set: who waits for it to be idle must find it so
+
+        def send() -> bool:
             sent = self._ship(deadline, everything=everything)
             if sent:
                 self._breaker.succeeded()
             elif self._delivery.error is not None:  # it was not just too much for the time
                 self._open_breaker()
-        return sent
+            return sent
+
+        return self._exclusively(send)  # also while the breaker is set: who waits for it to be idle must find it so
+
+    def _exclusively(self, step: Callable[[], T]) -> T:
+        """Take a step in which requests are in flight."""
+        self._in_flight = True
+        try:
+            return self._sending.hold(step)
+        finally:
+            self._in_flight = False
 
     def _look(self) -> None:
         """Send what waits while the function runs and nobody waits for it; one try, the rest is for the next look."""
@@ -400,17 +421,17 @@ class Shipper:
         was_open = self._breaker.is_open
         if self.empty or (was_open and not self._breaker.probe_due):
             return
-        with self._sending:
-            if not self._running:  # the function paused us in the meantime
-                return
+        self._exclusively(lambda: self._look_at_all(was_open))
+
+    def _look_at_all(self, was_open: bool) -> None:
+        if self._running:  # else the function paused us in the meantime
             until = monotonic() + self._patience_s
             until = min(until, self._send_until or until)
             if (not was_open or self._is_back(until)) and self._ship(until, tries=1):
                 self._breaker.succeeded()
 
     def _probe(self, deadline: float) -> None:
-        with self._sending:
-            self._is_back(deadline)
+        self._exclusively(lambda: self._is_back(deadline))
 
     def _is_back(self, deadline: float) -> bool:
         """See if Firehose takes something again; sets the breaker."""

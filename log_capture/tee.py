@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Failed = Callable[[BaseException], None]
 
 
+#: What a write in C is: one that raises has raised by itself, or a signal handler has, with frames of its own.
+_BUILTIN = type(len)
+
+
 class _StandIn:
     """What a stream is to the function, while the members of its subclass take the place of the stream's own.
 
@@ -84,23 +88,31 @@ class Tee:
         """
         record, failed, muted, before = self._record, self._failed, self._muted, self.before_writes
         original = stream.write
+        in_c = type(original) is _BUILTIN
         buffer = self.binary(stream.buffer, kind, fileno) if hasattr(stream, "buffer") else None
 
         def write(text: str, /) -> Any:
             if before:
                 for step in before:
                     step()
-            result = original(text)
+            done, result = 0, None  # 1: the stream has taken it; 2: the journal has it, or will, whatever is raised
             try:
+                result = original(text)
+                done = 1
                 if not text or (muted and get_ident() in muted):
                     return result
                 try:
                     data = text.encode()
                 except UnicodeEncodeError:
                     data = _with_surrogates(text)
+                done = 2
                 record(kind, data)
-            except Exception as error:
-                if not is_ours(error):
+            except BaseException as error:
+                if not is_ours(error):  # a signal handler of the function's: what was written is recorded all the same
+                    if done < 2 and (done or in_c) and text and get_ident() not in muted:
+                        record(kind, _with_surrogates(text))
+                    raise
+                if not done or not isinstance(error, Exception):
                     raise
                 failed(error)
             return result
@@ -111,18 +123,27 @@ class Tee:
         """A tee for a binary stream, buffered or raw."""
         record, failed, before = self._record, self._failed, self.before_writes
         original = stream.write
+        in_c = type(original) is _BUILTIN
         raw = self.binary(stream.raw, kind, fileno) if hasattr(stream, "raw") else None
 
         def write(data: Any, /) -> Any:
             if before:
                 for step in before:
                     step()
-            result = original(data)
+            done, result = 0, None
             try:
+                result = original(data)
+                done = 1
                 if result:
-                    record(kind, bytes(memoryview(data).cast("B")[:result]))
-            except Exception as error:
+                    taken = bytes(memoryview(data).cast("B")[:result])
+                    done = 2
+                    record(kind, taken)
+            except BaseException as error:
                 if not is_ours(error):
+                    if done < 2 and (done or in_c):
+                        record(kind, bytes(data))
+                    raise
+                if not done or not isinstance(error, Exception):
                     raise
                 failed(error)
             return result
@@ -171,16 +192,23 @@ class Tee:
         """A tee for the file that telemetry frames are written to, one `write` a frame."""
         record, failed, before = self._record, self._failed, self.before_writes
         original = file.write
+        in_c = type(original) is _BUILTIN
 
         def write(frame: bytes, /) -> Any:
             if before:
                 for step in before:
                     step()
-            result = original(frame)
+            done, result = 0, None
             try:
+                result = original(frame)
+                done = 2
                 record(FRAME, frame)
-            except Exception as error:
+            except BaseException as error:
                 if not is_ours(error):
+                    if done < 2 and in_c:
+                        record(FRAME, frame)
+                    raise
+                if not done or not isinstance(error, Exception):
                     raise
                 failed(error)
             return result

@@ -390,3 +390,73 @@ def test_a_function_that_uses_boto3_itself_finds_it_as_it_is(stage: Stage, clien
     """
     bare, teed = stage.both(source, [{}, {}], env={"FIRETEE_CLIENT": client}, shutdown=False)
     assert teed.observed == bare.observed
+
+
+ALARMS = """
+    import signal, subprocess, threading, time
+    class Late(Exception): pass
+    def late(number, frame):
+        raise Late
+    signal.signal(signal.SIGALRM, late)
+    def handler(event, context):
+        child = subprocess.Popen(["sh", "-c", "while echo from a child; do sleep 0.002; done"])
+        signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
+        alarms = number = 0
+        while alarms < 120:
+            try:
+                while True:
+                    number += 1
+                    print("line", number)
+            except Late:
+                alarms += 1
+        while True:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                break
+            except Late:
+                pass
+        child.kill()
+        child.wait()
+        thread = threading.Thread(target=print, args=("from another thread",))
+        thread.start()
+        thread.join(5)
+        return thread.is_alive()
+"""
+
+
+@pytest.mark.parametrize("capture", ["python", "fd"])
+def test_a_hundred_alarms_that_raise_leave_nothing_locked(stage: Stage, capture: str) -> None:
+    env = {"FIRETEE_CAPTURE": capture}
+    bare, teed = stage.both(ALARMS, [{}, {}], env=env, timeout_s=20)
+    for run in (bare, teed):
+        assert [response.body for response in run.responses] == [b"false", b"false"]
+    assert all(response.seconds < 10 for response in teed.responses)
+    assert teed.records().count("from another thread") == 2
+    assert b"[firetee]" not in teed.stderr
+
+
+def test_an_alarm_behind_a_write_does_not_cost_its_line(stage: Stage) -> None:
+    """The handler's signal comes, most of the time, while the write is in the kernel."""
+    source = """
+        import os, signal
+        class Late(Exception): pass
+        def late(number, frame):
+            raise Late
+        signal.signal(signal.SIGALRM, late)
+        def handler(event, context):
+            number = 0
+            for _ in range(40):
+                signal.setitimer(signal.ITIMER_REAL, 0.002)
+                try:
+                    while True:
+                        number += 1
+                        os.write(2, b"")
+                        print("line %d\\n" % number, end="")
+                except Late:
+                    pass
+    """
+    _, teed = stage.both(source, timeout_s=20)
+    seen = teed.stdout.decode().splitlines()
+    found = teed.records()
+    assert len(seen) - len(set(seen) & set(found)) <= 2
+    assert set(found) - set(seen) <= {found[-1]} or len(set(found) - set(seen)) <= 2
