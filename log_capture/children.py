@@ -30,6 +30,7 @@ from functools import partial
 from select import POLLIN, POLLOUT, poll
 
 from .guard import is_ours
+from .own_threads import leave_signals_to_others
 from .ring import STDERR, STDOUT
 from .signal_lock import SignalLock
 
@@ -321,6 +322,7 @@ class Children:
         idle = False
         self.thread_id = get_ident()
         try:
+            leave_signals_to_others()
             while True:
                 waiting = self._lock.hold(partial(self._look, idle))
                 if waiting is None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
 
+from .own_threads import leave_signals_to_others
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +53,7 @@ class Gate:
         self._call.release()
 
     def _watch(self, call: Any, deadline: float) -> None:
+        leave_signals_to_others()
         if not call.acquire(True, max(0.0, deadline - self._clock())):
             with self._guard:
                 if call is self._call and call.locked():

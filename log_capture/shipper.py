@@ -21,6 +21,7 @@ from time import monotonic, time
 
 from .delivery import MANY, Delivery
 from .firehose import REFUSED
+from .own_threads import leave_signals_to_others
 from .retry import Breaker
 from .signal_lock import SignalLock
 
@@ -317,6 +318,7 @@ class Shipper:
     def _run(self, warm_up: bool, send_left: bool) -> None:
         self.thread_id = get_ident()
         try:
+            leave_signals_to_others()
             if warm_up:
                 self._delivery.warm_up()
             self._adopt()

@@ -15,6 +15,7 @@ from __future__ import annotations
 import _signal
 import faulthandler
 import posix
+from select import POLLIN, poll
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class SigtermWatch:
         self._pid = 0
         self.fd = -1
         self._write = -1
+        self._news = poll()
+        self._dealt_with = False  # the function had a handler of its own when the newest one came
 
     def start(self) -> None:
         """Listen from now on; in a forked child, anew with a pipe of its own."""
@@ -39,6 +42,8 @@ class SigtermWatch:
             posix.close(self.fd)
             posix.close(self._write)
         self.fd, self._write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+        self._news = poll()
+        self._news.register(self.fd, POLLIN)
         self.listen()
         if not isinstance(_signal.signal, self._function_wrapper):
             _signal.signal = self._function_wrapper(_signal.signal, self._around_signal)
@@ -51,13 +56,16 @@ class SigtermWatch:
     def came(self) -> bool:
         """Whether SIGTERM came since the last call."""
         try:
-            return bool(posix.read(self.fd, 65536))
+            news = bool(posix.read(self.fd, 65536))
         except BlockingIOError:
             return False
+        self._dealt_with = self._dealt_with or _signal.getsignal(_SIGTERM) != _signal.SIG_DFL
+        return news
 
     def end(self) -> None:
         """End the process as the signal would have, unless the function deals with it itself. Any thread."""
-        if _signal.getsignal(_SIGTERM) == _signal.SIG_DFL:
+        dealt_with, self._dealt_with = self._dealt_with, False
+        if not dealt_with and _signal.getsignal(_SIGTERM) == _signal.SIG_DFL:
             self.stop()
             posix.kill(posix.getpid(), _SIGTERM)
 
@@ -74,6 +82,8 @@ class SigtermWatch:
         """`signal.signal`, by the function: its handler takes the place of the old one, and we stay in front."""
         if args[:1] != (_SIGTERM,) or self._pid != posix.getpid():
             return wrapped(*args, **kwargs)
+        if _signal.getsignal(_SIGTERM) != _signal.SIG_DFL and self._news.poll(0):
+            self._dealt_with = True  # by the handler that is about to be replaced, before `came` was asked
         faulthandler.unregister(_SIGTERM)
         try:
             return wrapped(*args, **kwargs)

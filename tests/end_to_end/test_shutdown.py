@@ -156,3 +156,102 @@ def test_atexit_and_daemon_threads_see_nothing_of_us_when_the_interpreter_exits(
     bare, teed = stage.both(source, [{}], shutdown=False)
     assert teed.observed == bare.observed
     assert teed.records()[-1] == "bye"
+
+
+#: What functions do with signals, as values to be the same without firetee.
+SIGNALS = """
+    import asyncio, contextlib, os, signal, threading, time
+
+    def wait_a_little():
+        until = time.monotonic() + 0.6
+        while time.monotonic() < until: pass
+
+    def sigwait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return signal.sigwait({signal.SIGUSR1})
+
+    def sigtimedwait():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        os.kill(os.getpid(), signal.SIGUSR2)
+        return signal.sigtimedwait({signal.SIGUSR2}, 5).si_signo
+
+    def a_section_without_handlers():
+        seen = []
+        signal.signal(signal.SIGALRM, lambda number, frame: seen.append("handler"))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        os.kill(os.getpid(), signal.SIGALRM)
+        seen += [f"step {number}" for number in range(1000)][-1:]
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        return seen
+
+    def pending_sigterm():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_a_little()
+        found = signal.SIGTERM in signal.sigpending()
+        signal.sigwait({signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        return found
+
+    def asyncio_handles_sigterm():
+        async def main():
+            stop = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await stop.wait()
+        asyncio.run(main())
+        wait_a_little()
+        return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def a_block_handles_sigterm():
+        came = []
+        before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.signal(signal.SIGTERM, before)
+        wait_a_little()
+        return came
+
+    def a_handler_that_restores_itself():
+        came = []
+        def handler(number, frame):
+            came.append(number)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, handler)
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_a_little()
+        return came
+
+    def handler(event, context):
+        print(event)
+        return globals()[event]()
+"""
+WAYS = (
+    *("sigwait", "sigtimedwait", "a_section_without_handlers", "pending_sigterm"),
+    *("asyncio_handles_sigterm", "a_block_handles_sigterm", "a_handler_that_restores_itself"),
+)
+
+
+@pytest.mark.parametrize("capture", ["python", "fd"])
+def test_signals_that_the_function_waits_for_blocks_or_handles_are_its_own(stage: Stage, capture: str) -> None:
+    bare, teed = stage.both(SIGNALS, list(WAYS), env={"FIRETEE_CAPTURE": capture}, shutdown=False, timeout_s=20)
+    answers = [response.body for response in bare.responses]
+    assert answers[:3] == [b"10", b"12", b'["step 999", "handler"]']
+    assert [response.body for response in teed.responses] == answers
+    assert teed.exits == bare.exits
+    assert teed.records() == list(WAYS)
+
+
+def test_after_a_sigterm_that_was_handled_the_next_one_that_is_not_ends_the_process(stage: Stage) -> None:
+    source = SIGNALS + """
+    def die():
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_a_little()
+        return "alive"
+    """
+    events = ["a_block_handles_sigterm", "die", "sigwait"]
+    bare, teed = stage.both(source, events, shutdown=False, timeout_s=20)
+    assert teed.observed == bare.observed
+    assert len(teed.exits) == 2
+    assert teed.records() == events
