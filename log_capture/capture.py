@@ -223,6 +223,7 @@ class Capture:
             else:
                 self.fd_tail.begin_anew(self._file.stem)
         if forked:
+            self.journal.look_always()
             self.journal.append(CONTEXT, self._context)  # the same invocation's
             old.abandon()
             if self.children is not None:

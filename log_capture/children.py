@@ -26,10 +26,13 @@ import os
 import posix
 import sys
 from _thread import allocate_lock, get_ident, start_new_thread
+from errno import EBADF
 from functools import partial
 from select import POLLIN, POLLOUT, poll
 
 from .guard import is_ours
+from .own_fd import OwnFd, identity, raised
+from .own_fd import pipe as open_pipe
 from .own_threads import leave_signals_to_others
 from .ring import STDERR, STDOUT
 from .signal_lock import SignalLock
@@ -79,17 +82,17 @@ while pipes:
 
 
 class _Pipe:
-    """One child's stdout or stderr: `fd` is read, `target` written.
+    """One child's stdout or stderr: `end` is read, `target` written.
 
     `state` is what was read and not recorded yet, one chunk at most, and how many bytes of it each write has taken. The
     calls that read and write add to these lists from C, so that a signal handler that raises behind the call loses
     and repeats nothing.
     """
 
-    __slots__ = ("fd", "key", "kind", "state", "target")
+    __slots__ = ("end", "key", "kind", "state", "target")
 
-    def __init__(self, fd: int, target: int, kind: int, key: int) -> None:
-        self.fd = fd
+    def __init__(self, end: OwnFd, target: OwnFd, kind: int, key: int) -> None:
+        self.end = end
         self.target = target
         self.kind = kind
         self.key = key
@@ -121,16 +124,15 @@ class Children:
         self._streams = _Streams(originals)
         self._posix_spawn = os.posix_spawn
         self.thread_id = 0  # of the thread that copies
-        self._wake_read = self._wake_write = -1
-        self._pipes: dict[int, _Pipe] = {}
+        self._wake_ends: tuple[OwnFd, OwnFd] | None = None  # to read and to write
+        self._pipes: dict[int, _Pipe] = {}  # by the descriptor that is read
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """In a forked child: what was started before is the parent's."""
-        for fd in (*self._pipes, self._wake_read, self._wake_write):
-            if fd >= 0:
-                posix.close(fd)
-        self._wake_read = self._wake_write = -1
+        for end in (*(pipe.end for pipe in self._pipes.values()), *(self._wake_ends or ())):
+            end.close()
+        self._wake_ends = None
         self._pipes = {}
         self._lock = SignalLock()
         self._thread_runs = False
@@ -199,7 +201,7 @@ class Children:
             return {}
 
     def _open(self, fds: set[int]) -> dict[int, int]:
-        targets = {fd: target for fd in sorted(fds) if (target := self._streams.target(fd)) >= 0}
+        targets = {fd: target for fd in sorted(fds) if (target := self._streams.target(fd)) is not None}
         if not targets or not self._start_thread():
             return {}
         for step in self._before_writes:  # what came before this child stays in front of what it writes
@@ -207,20 +209,21 @@ class Children:
         ends: dict[int, int] = {}
         by_target: dict[int, int] = {}
         for fd, target in targets.items():
-            if target not in by_target:  # both may be one file: then their order counts, and one pipe keeps it
-                by_target[target] = self._add(target, _KINDS[fd])
-            ends[fd] = by_target[target]
+            if target.fd not in by_target:  # both may be one file: then their order counts, and one pipe keeps it
+                by_target[target.fd] = self._add(target, _KINDS[fd])
+            ends[fd] = by_target[target.fd]
         self._hear_of_ends()
         self._wake()
         return ends
 
-    def _add(self, target: int, kind: int) -> int:
+    def _add(self, target: OwnFd, kind: int) -> int:
         read, write = posix.pipe2(posix.O_CLOEXEC)
         posix.set_blocking(read, False)
+        end = OwnFd(raised(read))
 
         def add() -> None:
             self._last_key += 1
-            self._pipes[read] = _Pipe(read, target, kind, self._last_key)
+            self._pipes[end.fd] = _Pipe(end, target, kind, self._last_key)
             if self.drain not in self._before_writes:
                 self._before_writes.append(self.drain)
 
@@ -258,11 +261,14 @@ class Children:
     def _copy(self, pipe: _Pipe) -> None:
         """Copy what is in one pipe now, and close it if no writer is left or nobody takes what is written."""
         copied = 0
+        if not pipe.end.mine:  # the function has closed it, and the child finds out by SIGPIPE
+            self._remove(pipe)
+            return
         while copied < _PIPE_BYTES:
             chunks, written = pipe.state
             if not chunks:
                 try:
-                    chunks.extend(map(posix.read, (pipe.fd,), (_READ_BYTES,)))
+                    chunks.extend(map(posix.read, (pipe.end.fd,), (_READ_BYTES,)))
                 except BlockingIOError:
                     return
             (chunk,) = chunks
@@ -271,9 +277,11 @@ class Children:
                 return
             while (done := sum(written)) < len(chunk):
                 try:
-                    written.extend(map(posix.write, (pipe.target,), (chunk[done:],)))
+                    if not pipe.target.mine:
+                        pipe.target = self._streams.renewed(pipe.target)
+                    written.extend(map(posix.write, (pipe.target.fd,), (chunk[done:],)))
                 except BlockingIOError:
-                    _wait_for_room(pipe.target)
+                    _wait_for_room(pipe.target.fd)
                 except OSError as error:
                     if not is_ours(error):
                         raise
@@ -286,8 +294,8 @@ class Children:
             copied += len(chunk)
 
     def _remove(self, pipe: _Pipe) -> None:
-        del self._pipes[pipe.fd]
-        posix.close(pipe.fd)
+        del self._pipes[pipe.end.fd]
+        pipe.end.close()
         if not self._pipes:
             if self.drain in self._before_writes:
                 self._before_writes.remove(self.drain)
@@ -300,8 +308,8 @@ class Children:
         return self._lock.hold(self._see_that_thread_runs)
 
     def _see_that_thread_runs(self) -> bool:
-        if self._wake_read < 0:
-            self._wake_read, self._wake_write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+        if self._wake_ends is None or not all(end.mine for end in self._wake_ends):
+            self._wake_ends = open_pipe()
         if not self._thread_runs:
             self._halting = False
             self._halted = allocate_lock()
@@ -328,7 +336,7 @@ class Children:
                 if waiting is None:
                     return
                 for fd, _ in waiting.poll():
-                    if fd == self._wake_read:
+                    if self._wake_ends is not None and fd == self._wake_ends[0].fd and self._wake_ends[0].mine:
                         posix.read(fd, 4096)
                 self.drain()
                 idle = not self._pipes
@@ -343,16 +351,24 @@ class Children:
         if self._halting or (idle and not self._pipes):
             self._thread_runs = False
             return None
+        if self._wake_ends is None or not all(end.mine for end in self._wake_ends):  # closed by the function
+            self._wake_ends = open_pipe()
         waiting = poll()
-        for fd in (*self._pipes, self._wake_read):
-            waiting.register(fd, POLLIN)
+        waiting.register(self._wake_ends[0].fd, POLLIN)
+        for pipe in list(self._pipes.values()):
+            if pipe.end.mine:
+                waiting.register(pipe.end.fd, POLLIN)
+            else:
+                self._remove(pipe)
         return waiting
 
     def _wake(self) -> None:
-        try:
-            posix.write(self._wake_write, b"\0")
-        except OSError:  # it is awake
-            pass
+        ends = self._wake_ends
+        if ends is not None and ends[1].mine:
+            try:
+                posix.write(ends[1].fd, b"\0")
+            except OSError:  # it is awake
+                pass
 
     # ---- forks and the end -----------------------------------------------------------------------------------------
 
@@ -374,11 +390,12 @@ class Children:
         self.drain()
         if not self._pipes:
             return
-        fds = [fd for pipe in self._pipes.values() for fd in (pipe.fd, pipe.target)]
-        for pipe in self._pipes.values():
-            posix.set_inheritable(pipe.fd, True)
-            posix.set_inheritable(pipe.target, True)
-            posix.set_blocking(pipe.fd, True)
+        pipes = [pipe for pipe in self._pipes.values() if pipe.end.mine and pipe.target.mine]
+        fds = [fd for pipe in pipes for fd in (pipe.end.fd, pipe.target.fd)]
+        for pipe in pipes:
+            posix.set_inheritable(pipe.end.fd, True)
+            posix.set_inheritable(pipe.target.fd, True)
+            posix.set_blocking(pipe.end.fd, True)
         command = [sys.executable, "-I", "-S", "-c", _CARETAKER, *map(str, fds)]
         self._posix_spawn(sys.executable, command, os.environ)
 
@@ -388,27 +405,28 @@ class _Streams:
 
     def __init__(self, originals: Mapping[int, int]) -> None:
         self._originals = originals
-        self._identities = {fd: _identity(fd) for fd in _KINDS}
-        self._copies: dict[tuple[int, int], int] = {}
+        self._identities = {fd: identity(fd) for fd in _KINDS}
+        self._files = {fd: identity(originals.get(fd, fd)) for fd in _KINDS}
+        self._copies: dict[tuple[int, int], OwnFd] = {}
 
-    def target(self, fd: int) -> int:
-        """A descriptor of our own of that file; -1 if `fd` is something else now, or nothing to capture."""
+    def target(self, fd: int) -> OwnFd | None:
+        """A descriptor of our own of that file; None if `fd` is something else now, or nothing to capture."""
         original = self._originals.get(fd, fd)
-        identity = _identity(original)
-        if identity is None or _identity(fd) != self._identities[fd] or posix.isatty(original):
-            return -1
-        copy = self._copies.get(identity, -1)
-        if copy < 0:
-            copy = self._copies[identity] = posix.dup(original)
+        file = identity(original)
+        if file is None or file != self._files[fd] or identity(fd) != self._identities[fd] or posix.isatty(original):
+            return None
+        copy = self._copies.get(file)
+        if copy is None or not copy.mine:
+            copy = self._copies[file] = OwnFd(raised(posix.dup(original)))
         return copy
 
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    try:
-        status = posix.fstat(fd)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    def renewed(self, lost: OwnFd) -> OwnFd:
+        """Another descriptor of the same file, which the function has closed. Raises OSError if there is none."""
+        for fd in _KINDS:
+            copy = self.target(fd)
+            if copy is not None and copy.same_file(lost):
+                return copy
+        raise OSError(EBADF, "the function has closed it")
 
 
 def _close(ends: dict[int, int]) -> None:

@@ -27,6 +27,7 @@ import posix
 import stat
 
 from .guard import is_ours
+from .own_fd import raised
 from .ring import STDERR, STDOUT
 from .signal_lock import SignalLock
 
@@ -97,8 +98,7 @@ class FdTail:
             if type(stream) is not _io.TextIOWrapper or stream.fileno() != fd:
                 continue  # closed, or replaced by something of the function's own: left as it is
             stream.flush()
-            original = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-            python = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+            original, python = raised(posix.dup(fd)), raised(posix.dup(fd))
             remade = _remade(stream, python, f"<{name}>")
             self._spools.append(_Spool(fd, kind, original, python))
             if getattr(sys, f"__{name}__") is stream:
@@ -333,12 +333,12 @@ def _create(stem: str | None, fd: int) -> tuple[str, int]:
         path = _path(stem, fd)
         flags = posix.O_RDWR | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
         try:
-            return path, posix.open(path, flags, 0o600)
+            return path, raised(posix.open(path, flags, 0o600))
         except OSError:  # the disk is full, or the directory has gone
             pass
     spool = posix.memfd_create("firetee", posix.MFD_CLOEXEC)
     fcntl.fcntl(spool, fcntl.F_SETFL, posix.O_APPEND)
-    return "", spool
+    return "", raised(spool)
 
 
 def _remade(stream: Any, fd: int, name: str) -> Any:

@@ -9,8 +9,10 @@ into our clients' own connection pools.
 from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
+from functools import partial
 
 from .own_threads import leave_signals_to_others
+from .signal_lock import SignalLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class Gate:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._guard = allocate_lock()
+        self._guard = SignalLock()
         self._handles: dict[int, socket] = {}  # a second descriptor of each open connection's socket
         self._call = allocate_lock()
         self._deadline = 0.0
@@ -55,21 +57,22 @@ class Gate:
     def _watch(self, call: Any, deadline: float) -> None:
         leave_signals_to_others()
         if not call.acquire(True, max(0.0, deadline - self._clock())):
-            with self._guard:
-                if call is self._call and call.locked():
-                    self.ended = True
-                    self._break()
+            self._guard.hold(partial(self._end, call))
+
+    def _end(self, call: Any) -> None:
+        if call is self._call and call.locked():
+            self.ended = True
+            self._break()
 
     def abort(self) -> None:
         """Any thread: end the call."""
         self.aborted = True
-        with self._guard:
-            self._break()
+        self._guard.hold(self._break)
 
     def _break(self) -> None:
         from socket import SHUT_RDWR
 
-        for handle in self._handles.values():
+        for handle in list(self._handles.values()):
             try:
                 handle.shutdown(SHUT_RDWR)
             except OSError:  # gone already
@@ -85,15 +88,16 @@ class Gate:
 
     def watch(self, key: int, sock: socket) -> None:
         """A connection is being made."""
-        with self._guard:
-            self._handles[key] = sock.dup()
+        self._handles[key] = sock.dup()
 
     def unwatch(self, key: int) -> None:
         """It was closed."""
-        with self._guard:
-            handle = self._handles.pop(key, None)
-            if handle is not None:
-                handle.close()
+        self._guard.hold(partial(self._close, key))
+
+    def _close(self, key: int) -> None:
+        handle = self._handles.pop(key, None)
+        if handle is not None:
+            handle.close()
 
     def close(self) -> None:
         """All were closed."""
@@ -102,7 +106,7 @@ class Gate:
 
     def forget(self) -> None:
         """Another thread may have held the lock for ever when this process was forked."""
-        self._guard = allocate_lock()
+        self._guard = SignalLock()
 
 
 def pool_classes(gate: Gate) -> dict[str, Any]:

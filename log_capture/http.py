@@ -16,11 +16,13 @@ It uses the C module `_socket`: see `tls.py`. One thread at a time; `abort` may 
 from __future__ import annotations
 
 import _socket
-from _thread import allocate_lock
+from functools import partial
 from select import POLLIN, poll
 from time import monotonic
 
 from .firehose import CONNECT, RESET, SERVER, STALE, TIMEOUT
+from .own_fd import identity, raised
+from .signal_lock import SignalLock
 from .tls import bundles, is_tls, is_untrusted, make_context
 
 TYPE_CHECKING = False
@@ -96,7 +98,8 @@ class Connection:
         self._context: PrivateContext | PublicContext | None = None
         self._idle_s = idle_s
         self._clock = clock
-        self._guard = allocate_lock()  # between `abort` and closing: a closed descriptor's number may be another file's
+        self._identity: tuple[int, int] | None = None  # of the socket
+        self._guard = SignalLock()  # between `abort` and closing: a closed descriptor's number may be another file's
         self._sock: _socket.socket | None = None
         self._wrapped: Wrapped | None = None
         self._poll = poll()
@@ -112,26 +115,33 @@ class Connection:
 
     def close(self) -> None:
         """Drop the connection, without a word on it."""
-        with self._guard:
-            sock, self._sock, self._wrapped = self._sock, None, None
-            if sock is not None:
-                self._poll = poll()
+        self._guard.hold(self._drop)
+
+    def _drop(self) -> None:
+        sock, self._sock, self._wrapped = self._sock, None, None
+        if sock is not None:
+            self._poll = poll()
+            if identity(sock.fileno()) == self._identity:
                 sock.close()
+            else:
+                sock.detach()  # the function has closed it, and what has its number now is the function's
 
     def forget(self) -> None:
         """`close` in a forked child or a restored snapshot, where another thread may have held the lock for ever."""
-        self._guard = allocate_lock()
+        self._guard = SignalLock()
         self.close()
 
     def abort(self) -> None:
         """Any thread: what is in flight fails at once. Lasts until `aborted` is set to False."""
         self.aborted = True
-        with self._guard:
-            if self._sock is not None:
-                try:
-                    self._sock.shutdown(_socket.SHUT_RDWR)
-                except OSError:  # not connected yet, or no longer
-                    pass
+        self._guard.hold(self._shut_down)
+
+    def _shut_down(self) -> None:
+        if self._sock is not None and identity(self._sock.fileno()) == self._identity:
+            try:
+                self._sock.shutdown(_socket.SHUT_RDWR)
+            except OSError:  # not connected yet, or no longer
+                pass
 
     # ---- one request and its answer ------------------------------------------------------------------------------
 
@@ -158,6 +168,9 @@ class Connection:
         Whatever there is to read between two requests is the other side's goodbye.
         """
         if self._sock is None:
+            return False
+        if identity(self._sock.fileno()) != self._identity:
+            self.close()
             return False
         pending = self._wrapped is not None and self._wrapped.pending()
         if self._clock() - self._used_at > self._idle_s or pending or self._poll.poll(0):
@@ -218,8 +231,9 @@ class Connection:
         for number, (family, kind, protocol, _, address) in enumerate(addresses):
             left = self._left(deadline) / (len(addresses) - number)
             sock = Socket(family, kind, protocol)
-            with self._guard:
-                self._sock = sock
+            sock = Socket(family, kind, protocol, raised(sock.detach()))
+            self._identity = identity(sock.fileno())
+            self._sock = sock
             try:
                 sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
                 sock.settimeout(left)
@@ -240,8 +254,7 @@ class Connection:
                 self.prepare()
                 assert self._context is not None
                 wrapped = self._context.wrap(sock, self.host)
-                with self._guard:
-                    self._wrapped, self._sock = wrapped, wrapped.sock
+                self._guard.hold(partial(self._keep, wrapped))
                 self._left(deadline)
                 return
             except OSError as error:
@@ -251,6 +264,9 @@ class Connection:
                 self._context = None
                 self.close()
                 self._connect_any(deadline)
+
+    def _keep(self, wrapped: Wrapped) -> None:
+        self._wrapped, self._sock = wrapped, wrapped.sock
 
     # ---- bytes ---------------------------------------------------------------------------------------------------
 

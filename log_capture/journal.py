@@ -104,6 +104,7 @@ class Journal:
         "_late_context",
         "_late_cut",
         "_look_at_ns",
+        "_look_every_ns",
         "_mirror",
         "_nudge",
         "_open_at",
@@ -134,10 +135,15 @@ class Journal:
         nudge: Callable[[], None] | None = None,
         watermark: int = _NEVER,
     ) -> None:
+        self._look_every_ns = _LOOK_EVERY_NS
         self._nudge = nudge
         self._watermark = watermark
         self.dropped_lines = 0  # in all
         self.renew(buffer, environment=environment, mirror=mirror)
+
+    def look_always(self) -> None:
+        """From now on, before each append: in a forked child, which may close everything and open other files."""
+        self._look_every_ns = self._look_at_ns = 0
 
     def renew(self, buffer: Buffer, *, environment: str, mirror: Mirror | None = None) -> None:
         """Begin anew in other memory, without touching the old: for a forked child, or after a snapshot's restore.
@@ -430,7 +436,7 @@ class Journal:
 
     def _look(self, now_ns: int) -> None:
         """If what was written is gone, begin with another file."""
-        self._look_at_ns = now_ns + _LOOK_EVERY_NS
+        self._look_at_ns = now_ns + self._look_every_ns
         mirror = self._mirror
         if mirror is None:
             self._look_at_ns = _NEVER
@@ -588,6 +594,7 @@ class Journal:
                 self._wake_at = position + self._watermark
             self._tail = position
             self._measure()
+            self._look(time_ns())
             self._generation += 1
             self._carry(commit.carried)
             if position == self._head:  # the slot is all that the file has to have

@@ -12,7 +12,7 @@ them but the lines and their request ids.
 from __future__ import annotations
 
 from errno import EDQUOT, EFBIG, ENOSPC
-from fcntl import F_DUPFD_CLOEXEC, LOCK_EX, LOCK_NB, fcntl, flock
+from fcntl import LOCK_EX, LOCK_NB, flock
 from os import (
     O_CLOEXEC,
     O_CREAT,
@@ -40,6 +40,7 @@ from stat import S_ISDIR, S_ISREG
 from .dead_file import DeadFile
 from .dead_journal import DeadJournal
 from .guard import is_ours
+from .own_fd import identity, raised
 from .ring import MAGIC
 
 TYPE_CHECKING = False
@@ -51,9 +52,6 @@ PREFIX = ".firetee-"
 _NAME = "journal"
 #: A folder set aside keeps its content for whoever wants to look, under a name that is not tried again.
 _SET_ASIDE = ".damaged"
-#: The lowest number that our descriptor gets: functions that close the first few hundred, and open others, do not meet
-#: it (a choice; Lambda allows 1,024 descriptors).
-_LEAST_FD = 1000
 
 
 class JournalFile:
@@ -67,7 +65,7 @@ class JournalFile:
         self.problem: str | None = None
         self.folder: str | None = None
         self._fd = -1
-        self._identity = (0, 0)
+        self._identity: tuple[int, int] | None = None
         self.renew()
 
     @property
@@ -96,11 +94,11 @@ class JournalFile:
         hidden = f"{folder}/{_NAME}.new"
         mkdir(folder, 0o700)
         try:
-            fd = _raised(open_file(hidden, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600))
+            fd = raised(open_file(hidden, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600))
             try:
                 flock(fd, LOCK_EX | LOCK_NB)
                 rename(hidden, f"{folder}/{_NAME}")  # only now can another process find it: locked
-                self._identity = _identity(fd)
+                self._identity = identity(fd)
             except BaseException:  # re-raised; close first so that nothing leaks
                 close(fd)
                 raise
@@ -153,7 +151,7 @@ class JournalFile:
         fd, self._fd = self._fd, -1
         self.folder = None
         try:
-            if fd >= 0 and _identity(fd) == self._identity:  # or the function has closed it, and opened another one
+            if fd >= 0 and identity(fd) == self._identity:  # or the function has closed it, and opened another one
                 close(fd)
         except OSError:
             pass
@@ -168,21 +166,6 @@ class JournalFile:
             f"{trouble}: lines are kept in memory only and do not survive a crash; {remedy} to a writable directory "
             "with some free space"
         )
-
-
-def _raised(fd: int) -> int:
-    """`fd` under a high number, if there may be one."""
-    try:
-        high = fcntl(fd, F_DUPFD_CLOEXEC, _LEAST_FD)
-    except (OSError, ValueError):  # the limit is lower
-        return fd
-    close(fd)
-    return high
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    status = fstat(fd)
-    return status.st_dev, status.st_ino
 
 
 class LeftBehind:

@@ -21,6 +21,7 @@ from time import monotonic, time
 
 from .delivery import MANY, Delivery
 from .firehose import REFUSED
+from .own_fd import pipe
 from .own_threads import leave_signals_to_others
 from .retry import Breaker
 from .signal_lock import SignalLock
@@ -102,13 +103,14 @@ class Shipper:
         self._breaker = Breaker(wall_clock)
         self.on_start_again: Callable[[], None] | None = None
         self._watched: Callable[[], None] | None = None
+        self._to_watch: Callable[[], int] | None = None
         self.on_deadline: Callable[[], None] | None = None
         self.before_look: Callable[[], None] | None = None  # brings in what waits outside the journals
         self._taken_lines = self._taken_bytes = 0  # of sources that are gone
         self.waited_s = 0.0  # what invocations waited for, in all
-        self._wake_read, self.wake_fd = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+        self._wake, self._waker = pipe()
         self._poll = poll()
-        self._poll.register(self._wake_read, POLLIN)
+        self._poll.register(self._wake.fd, POLLIN)
         self._sending = SignalLock()  # held while a request may be in flight
         self._in_flight = False
         self._requests: list[Request] = []
@@ -123,6 +125,7 @@ class Shipper:
         self._halting = False
         self._halted = allocate_lock()
         self._starting = SignalLock()
+        self._piping = SignalLock()
         self.may_leave_more = False  # children were forked, whose journals may be left when they die
         self._reported: set[str] = set()
 
@@ -165,8 +168,8 @@ class Shipper:
 
     def close(self) -> None:
         """Let go of the pipe, once the thread has ended or in a forked child, which has none."""
-        posix.close(self._wake_read)
-        posix.close(self.wake_fd)
+        self._wake.close()
+        self._waker.close()
 
     def _end_thread(self, seconds: float) -> bool:
         self._halting = True
@@ -175,19 +178,35 @@ class Shipper:
             return self._halted.acquire(True, seconds)
         return True
 
-    def watch(self, fd: int, call: Callable[[], None]) -> None:
-        """Before `start`: have the thread call `call` when `fd` becomes readable, soon even if it is busy sending."""
-        self._watched = call
-        self._poll.register(fd, POLLIN)
+    def watch(self, descriptor: Callable[[], int], call: Callable[[], None]) -> None:
+        """Before `start`: have the thread call `call` when a descriptor becomes readable, soon even if it is sending.
+
+        `descriptor()` gives it, another one if the last was closed by the function.
+        """
+        self._watched, self._to_watch = call, descriptor
+        self._poll.register(descriptor(), POLLIN)
 
     def nudge(self) -> None:
         """Wake the thread, or start it again. Never blocks: if the pipe is full it is awake already."""
         if not self.running_thread and self.on_start_again is not None:
             self._start_again()
+        if not self._waker.mine:
+            self._piping.hold(self._see_that_pipes_are_there)
         try:
-            posix.write(self.wake_fd, b"\0")
+            posix.write(self._waker.fd, b"\0")
         except OSError:
             pass
+
+    def _see_that_pipes_are_there(self) -> None:
+        """The function may have closed what is slept on, and opened other files under these numbers."""
+        if not (self._wake.mine and self._waker.mine):
+            self.close()
+            self._wake, self._waker = pipe()
+        anew = poll()
+        anew.register(self._wake.fd, POLLIN)
+        if self._to_watch is not None:
+            anew.register(self._to_watch(), POLLIN)
+        self._poll = anew
 
     def _start_again(self) -> None:
         if not self._starting.mine:
@@ -376,8 +395,10 @@ class Shipper:
 
     def _sleep(self, seconds: float | None) -> None:
         """Sleep until woken; notes whether the watched file descriptor was the reason."""
-        for fd, _ in self._poll.poll(None if seconds is None else seconds * 1000):
-            if fd == self._wake_read:
+        for fd, happened in self._poll.poll(None if seconds is None else seconds * 1000):
+            if happened != POLLIN or not (self._wake.mine and self._waker.mine):
+                self._piping.hold(self._see_that_pipes_are_there)
+            elif fd == self._wake.fd:
                 posix.read(fd, 4096)
             else:
                 self._called = True

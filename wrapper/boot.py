@@ -104,7 +104,7 @@ class Boot:
     def _start_sender(self, *, send_left: bool = False) -> None:
         shipper = self.capture.shipper
         self._watch.start()
-        shipper.watch(self._watch.fd, self._sigterm)
+        shipper.watch(self._watch.descriptor, self._sigterm)
         shipper.on_start_again = self._watch.listen
         shipper.on_deadline = self.lifecycle.warn_of_timeout
         self.capture.start(send_left=send_left)

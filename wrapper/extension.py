@@ -11,6 +11,8 @@ from __future__ import annotations
 import _socket
 import re
 
+from log_capture.own_fd import raised
+
 #: Any name that is not a file in /opt/extensions: that is how internal extensions are told from external ones.
 NAME = "firetee"
 
@@ -67,7 +69,8 @@ def _connect(runtime_api: str) -> _socket.socket:
     # As bytes: text would be encoded by `encodings.idna`, which takes 2 ms to import.
     found = _socket.getaddrinfo(host.encode(), int(port or 80), 0, _socket.SOCK_STREAM)
     family, kind, protocol, _, address = found[0]
-    connection = _socket.socket(family, kind | _socket.SOCK_CLOEXEC, protocol)
+    plain = _socket.socket(family, kind | _socket.SOCK_CLOEXEC, protocol)
+    connection = _socket.socket(family, kind, protocol, raised(plain.detach()))
     try:
         connection.settimeout(_TIMEOUT_S)
         connection.connect(address)

@@ -17,6 +17,8 @@ import faulthandler
 import posix
 from select import POLLIN, poll
 
+from log_capture.own_fd import OwnFd, pipe
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,22 +33,26 @@ class SigtermWatch:
     def __init__(self, function_wrapper: Any) -> None:
         self._function_wrapper = function_wrapper
         self._pid = 0
-        self.fd = -1
-        self._write = -1
-        self._news = poll()
+        self._read: OwnFd | None = None
+        self._write: OwnFd | None = None
         self._dealt_with = False  # the function had a handler of its own when the newest one came
 
     def start(self) -> None:
         """Listen from now on; in a forked child, anew with a pipe of its own."""
-        if self.fd >= 0:
-            posix.close(self.fd)
-            posix.close(self._write)
-        self.fd, self._write = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
-        self._news = poll()
-        self._news.register(self.fd, POLLIN)
+        for end in (self._read, self._write):
+            if end is not None:
+                end.close()
+        self._read, self._write = pipe()
         self.listen()
         if not isinstance(_signal.signal, self._function_wrapper):
             _signal.signal = self._function_wrapper(_signal.signal, self._around_signal)
+
+    def descriptor(self) -> int:
+        """What becomes readable; another one if the function has closed the last. Any thread."""
+        if self._read is None or self._write is None or not (self._read.mine and self._write.mine):
+            self.start()
+        assert self._read is not None
+        return self._read.fd
 
     def stop(self) -> None:
         """Give the signal back. Any thread."""
@@ -55,12 +61,21 @@ class SigtermWatch:
 
     def came(self) -> bool:
         """Whether SIGTERM came since the last call."""
+        if self._read is None or not self._read.mine:
+            return False
         try:
-            news = bool(posix.read(self.fd, 65536))
+            news = bool(posix.read(self._read.fd, 65536))
         except BlockingIOError:
             return False
         self._dealt_with = self._dealt_with or _signal.getsignal(_SIGTERM) != _signal.SIG_DFL
         return news
+
+    def _has_news(self) -> bool:
+        if self._read is None or not self._read.mine:
+            return False
+        news = poll()
+        news.register(self._read.fd, POLLIN)
+        return bool(news.poll(0))
 
     def end(self) -> None:
         """End the process as the signal would have, unless the function deals with it itself. Any thread."""
@@ -76,13 +91,14 @@ class SigtermWatch:
         # default (death) or nothing; a handler of the function's is.
         handler = _signal.getsignal(_SIGTERM)
         if handler != _signal.SIG_IGN:
-            faulthandler.register(_SIGTERM, file=self._write, all_threads=False, chain=callable(handler))
+            assert self._write is not None
+            faulthandler.register(_SIGTERM, file=self._write.fd, all_threads=False, chain=callable(handler))
 
     def _around_signal(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`signal.signal`, by the function: its handler takes the place of the old one, and we stay in front."""
         if args[:1] != (_SIGTERM,) or self._pid != posix.getpid():
             return wrapped(*args, **kwargs)
-        if _signal.getsignal(_SIGTERM) != _signal.SIG_DFL and self._news.poll(0):
+        if _signal.getsignal(_SIGTERM) != _signal.SIG_DFL and self._has_news():
             self._dealt_with = True  # by the handler that is about to be replaced, before `came` was asked
         faulthandler.unregister(_SIGTERM)
         try:

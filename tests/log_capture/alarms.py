@@ -26,6 +26,7 @@ from log_capture.delivery import Delivery, Target  # noqa: E402
 from log_capture.fd_tail import FdTail  # noqa: E402
 from log_capture.journal import Journal  # noqa: E402
 from log_capture.journal_file import JournalFile  # noqa: E402
+from log_capture.own_fd import OwnFd  # noqa: E402
 from log_capture.pack import Packer  # noqa: E402
 from log_capture.render import Renderer  # noqa: E402
 from log_capture.ring import STDOUT, Commit  # noqa: E402
@@ -191,7 +192,7 @@ class Drain:
         self.children = Children(
             record=self.journal.append_as, before_writes=[], failed=fail, function_wrapper=None, originals={}
         )
-        self.write = self.children._add(self.target, STDOUT)
+        self.write = self.children._add(OwnFd(self.target), STDOUT)
         os.write(self.write, b"line\n")
 
     def call(self) -> None:
@@ -212,7 +213,7 @@ class Drain:
 
 class Add(Drain):
     def call(self) -> None:
-        os.close(self.children._add(self.target, STDOUT))
+        os.close(self.children._add(OwnFd(self.target), STDOUT))
         self.children.drain()
 
 

@@ -251,9 +251,9 @@ def test_what_is_not_sent_yet_is_in_a_new_file_as_soon_as_the_old_one_is_found_t
 
 
 def test_the_file_is_looked_at_while_the_function_writes_and_not_for_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    journal, disk = make(capacity=1 << 20)
     now = [1_000_000_000]
     monkeypatch.setattr("log_capture.journal.time_ns", lambda: now[0])
+    journal, disk = make(capacity=1 << 20)
     lines = write_some(journal, "before", 100)
     assert disk.looks == 1
     disk.gone = True

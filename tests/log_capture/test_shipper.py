@@ -334,7 +334,7 @@ def test_a_watched_descriptor_is_answered_even_while_retries_wait(make_sender: t
         return ["ServiceUnavailableException"]
 
     sender.client.steps.append(fail_and_signal)
-    sender.shipper.watch(read, came)
+    sender.shipper.watch(lambda: read, came)
     sender.shipper.start(warm_up=False)
     sender.write("a")
     assert sender.flush()

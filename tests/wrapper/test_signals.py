@@ -23,7 +23,7 @@ watch.start()
 
 def listen():
     import select
-    select.select([watch.fd], [], [])
+    select.select([watch.descriptor()], [], [])
     os.write(1, b"heard " if watch.came() else b"nothing ")
     watch.end()
     os.write(1, b"went on ")
