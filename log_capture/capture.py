@@ -7,6 +7,7 @@ the function already holds go on working.
 from __future__ import annotations
 
 from _thread import get_ident
+from time import monotonic
 
 from .children import Children
 from .client import make_targets
@@ -245,16 +246,36 @@ class Capture:
         return self.shipper.halt()
 
     def after_fork(self) -> None:
-        """In the parent: the thread starts again with the next line or the next step of the invocation."""
-        self.shipper.may_leave_more = True
+        """In the parent: the thread starts again, at once if an invocation runs, else with the next line."""
+        self.shipper.after_fork()
         self.journal.nudge_at_next()
         if self.children is not None:
             self.children.after_fork()
 
     def send_freely(self) -> None:
-        """In a forked child, which no invocation bounds: its thread starts with its first line."""
-        self.shipper.send_freely()
+        """In a forked child, which no invocation bounds: its thread starts with its first line.
+
+        A child that ends within the linger sends nothing by itself: its parent's next flush does.
+        """
+        self.shipper.send_freely(at_once=False)
         self.journal.nudge_at_next()
+
+    def hand_over(self, seconds: float) -> None:
+        """A forked child ends: wait for the answer to what is under way, lest its parent sends that again."""
+        self.shipper.pause(monotonic() + seconds)
+        self.shipper.halt()
+        if self.journal.empty:
+            self._file.discard()
+
+    @property
+    def exec_follows(self) -> bool:
+        """In a forked child: whether it becomes another program at once, as those that `subprocess` starts."""
+        return self.children is not None and self.children.exec_follows
+
+    def mute(self) -> None:
+        """In such a child, before its `preexec_fn`: what that writes goes through the child's pipe, or is not ours."""
+        self.tee.before_writes.clear()
+        self.journal.mute()
 
     def _make_shipper(self) -> Shipper:
         config = self._config

@@ -124,6 +124,7 @@ class Children:
         self._streams = _Streams(originals)
         self._posix_spawn = os.posix_spawn
         self.thread_id = 0  # of the thread that copies
+        self.exec_follows = False  # while a child is forked that becomes another program
         self._wake_ends: tuple[OwnFd, OwnFd] | None = None  # to read and to write
         self._pipes: dict[int, _Pipe] = {}  # by the descriptor that is read
         self.begin_anew()
@@ -171,8 +172,10 @@ class Children:
                 changed[_ERRWRITE] = ends.get(2 if err == -1 else err, err)
                 args = tuple(changed)
         try:
+            self.exec_follows = True
             return wrapped(*args, **kwargs)
         finally:
+            self.exec_follows = False
             _close(ends)
 
     def _around_posix_spawn(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:

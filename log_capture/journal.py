@@ -105,6 +105,7 @@ class Journal:
         "_late_cut",
         "_look_at_ns",
         "_look_every_ns",
+        "_loose",
         "_mirror",
         "_nudge",
         "_open_at",
@@ -135,6 +136,7 @@ class Journal:
         nudge: Callable[[], None] | None = None,
         watermark: int = _NEVER,
     ) -> None:
+        self._is_owned: Callable[[], bool]
         self._look_every_ns = _LOOK_EVERY_NS
         self._nudge = nudge
         self._watermark = watermark
@@ -144,6 +146,13 @@ class Journal:
     def look_always(self) -> None:
         """From now on, before each append: in a forked child, which may close everything and open other files."""
         self._look_every_ns = self._look_at_ns = 0
+
+    def mute(self) -> None:
+        """Keep nothing of what is appended from now on. In a forked child that becomes another program."""
+        lock = RLock()
+        self._acquire, self._release = lock.acquire, lock.release
+        self._is_owned = lock._is_owned  # type: ignore[attr-defined]
+        self._busy = True
 
     def renew(self, buffer: Buffer, *, environment: str, mirror: Mirror | None = None) -> None:
         """Begin anew in other memory, without touching the old: for a forked child, or after a snapshot's restore.
@@ -155,7 +164,7 @@ class Journal:
         self._capacity = len(buffer) - HEADER_BYTES
         lock = RLock()
         self._acquire, self._release = lock.acquire, lock.release
-        self._is_owned: Callable[[], bool] = lock._is_owned  # type: ignore[attr-defined]
+        self._is_owned = lock._is_owned  # type: ignore[attr-defined]
         self._busy = False
         self._reentrant: list[tuple[int, bytes, int, int]] = []  # kind, data, time in ns, thread
         self._head = self._tail = self._read = 0  # logical positions: written, committed, handed to the reader
@@ -164,6 +173,7 @@ class Journal:
         self._straight = 0  # an entry that ends before this place needs no wrap, wake-up or drop
         self._open_kind = self._open_thread = -1  # of the newest entry, while it is an unfinished line
         self._open_at = 0
+        self._loose: tuple[int, int, bool] | None = None  # the newest such line that was read: and whether cut since
         self._generation = 0
         self._carried = b""
         self._carried_at = HEADER_BYTES + self._capacity
@@ -212,6 +222,10 @@ class Journal:
             else:
                 begun = False
             if not begun:
+                if self._loose is not None and self._ends_loose(kind, data, thread):
+                    self._busy = False
+                    self._release()
+                    return True
                 now = time_ns()
                 if now >= self._look_at_ns:
                     self._look(now)
@@ -227,6 +241,8 @@ class Journal:
                     if kind <= STDERR and data[-1] != _NEWLINE:
                         self._open_at, self._open_thread, self._open_kind = at, thread, kind
                     else:
+                        if kind == CUT:
+                            self._cut_loose()
                         self._open_kind = -1
                     if self._unsaved < 0 and (at ^ (end - 1)) < _PAGE:
                         self._unsaved = at
@@ -308,6 +324,22 @@ class Journal:
                 self._unsaved = ended  # to be written with the next entry
             elif not self._write(b"\1", ended):
                 self._stale = True
+
+    def _cut_loose(self) -> None:
+        """The end of an invocation comes between a line and its newline, where another thread prints just now."""
+        if self._open_kind >= 0:
+            self._loose = (self._open_kind, self._open_thread, True)
+        elif self._loose is not None:
+            self._loose = (*self._loose[:2], True)
+
+    def _ends_loose(self, kind: int, data: bytes, thread: int) -> bool:
+        """Whether this is but the newline of a line that was taken as it is."""
+        assert self._loose is not None
+        loose_kind, loose_thread, was_cut = self._loose
+        if (kind, thread) != (loose_kind, loose_thread):
+            return False
+        self._loose = None
+        return was_cut and data == b"\n"
 
     def _extend(self, data: bytes) -> bool:
         """Add to the newest entry, an unfinished line; False if there is no room right behind it."""
@@ -555,7 +587,9 @@ class Journal:
             if self._behind:
                 self._catch_up()
             start, head = self._read, self._head
-            self._open_kind = -1  # what is handed out is not extended any more
+            if self._open_kind >= 0:
+                self._loose = (self._open_kind, self._open_thread, False)
+                self._open_kind = -1  # what is handed out is not extended any more
             if head - start <= limit:
                 self.urgent = False
             self._busy = False

@@ -123,6 +123,7 @@ class Shipper:
         self.thread_id = 0
         self.running_thread = False
         self._halting = False
+        self._not_waited_for = -1  # the number of the request that a fork has waited for in vain
         self._halted = allocate_lock()
         self._starting = SignalLock()
         self._piping = SignalLock()
@@ -153,12 +154,21 @@ class Shipper:
     def halt(self) -> bool:
         """End the thread, so that the process can fork as if it were not there; the next `nudge` starts it again.
 
-        False if it is sending and goes on.
+        False if it is sending and goes on. No request is waited for twice: a function may fork many times in one.
         """
+        if self._in_flight and self._not_waited_for == self._delivery.calls:
+            return False
         if self._end_thread(_HALT_S):
             return True
+        self._not_waited_for = self._delivery.calls
         self._halting = False
         return False
+
+    def after_fork(self) -> None:
+        """In the parent: children may leave journals; the thread runs again if an invocation does."""
+        self.may_leave_more = True
+        if self._running:
+            self.nudge()
 
     def stop(self) -> None:
         """End the thread for good: the interpreter ends, and may crash if a thread is importing just then."""
@@ -256,10 +266,11 @@ class Shipper:
         self._look_at = 0.0
         self.nudge()
 
-    def send_freely(self, linger_s: float | None = None) -> None:
+    def send_freely(self, linger_s: float | None = None, *, at_once: bool = True) -> None:
         """Send whatever comes from now on, without an invocation; `linger_s` holds until the next one starts."""
         self._look_every_s = self._linger_s if linger_s is None else linger_s
-        self._look_at = self._send_until = 0.0
+        self._look_at = 0.0 if at_once else monotonic() + self._look_every_s
+        self._send_until = 0.0
         self._running = True
 
     def flush(self, deadline: float, enough: Callable[[], bool] = _never) -> bool:
@@ -350,6 +361,7 @@ class Shipper:
                 self._turn()
             except Exception as error:  # noqa: BLE001 - the thread must live: the next flush tries again
                 self._failed(error)
+        self._wakes_at = _NEVER
         self.thread_id, self.running_thread = 0, False
         self._halted.release()
 

@@ -17,7 +17,7 @@ from .messages import Messages
 from .private import load_wrapt
 from .signals import SigtermWatch
 from .telemetry import PlatformEvents
-from .workers import at_worker_s_end, wait_for_workers
+from .workers import at_child_exit, at_worker_s_end, wait_for_workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 #: How long the parent of Managed Instances' workers waits for them at SIGTERM: a little longer than they may take.
 _WORKERS_S = 0.45
+#: How long a child of `multiprocessing`'s waits at its end for an answer that is under way (a choice: a healthy
+#: Firehose answers within tens of ms).
+_CHILD_S = 0.5
 
 
 class Boot:
@@ -120,11 +123,15 @@ class Boot:
 
     def _after_fork_in_child(self) -> None:
         """A child sends what it writes by itself; SIGTERM ends it as if we were not there."""
+        if self.capture.exec_follows:
+            self.capture.mute()
+            return
         self._forks_workers = False
         self._watch.stop()
         self.capture.renew(forked=True)
         self.capture.shipper.on_start_again = _nothing
         self.capture.send_freely()
+        at_child_exit(partial(self.lifecycle.safely, self.capture.hand_over, _CHILD_S))
 
     def _listen_in_worker(self) -> None:
         """Managed Instances: this process is a forked worker, which runs invocations of its own."""

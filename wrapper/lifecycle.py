@@ -52,6 +52,7 @@ class Lifecycle:
         self._invocations = 0
         self._oldest_pending = 0.0
         self._restoring = False
+        self._ending = False  # SIGTERM came: the last drain is under way, and nothing may cut it short
         self.on_init_end: Callable[[], None] | None = None
         self.on_restore: Callable[[], None] | None = None
 
@@ -184,13 +185,15 @@ class Lifecycle:
 
     def _before_response(self) -> None:
         """The caller waits; with `before-return` it waits until its lines are in Firehose."""
+        if self._ending:  # what the handler waited for has ended by the same signal
+            return
         self._capture.cut()
         if self._config.flush == "before-return" and self._capture.shipper.urgent:
             self._flush()
 
     def _invocation_over(self) -> None:
         """The response is out and the next event not asked for: nobody waits, but the time is billed."""
-        if not self._deadline:
+        if not self._deadline or self._ending:
             return
         capture, config = self._capture, self._config
         shipper = capture.shipper
@@ -235,6 +238,7 @@ class Lifecycle:
 
     def terminate(self) -> None:
         """SIGTERM, on the sender's thread: the last chance to send."""
+        self._ending = True
         if self._events is not None and self._deadline and monotonic() > self._deadline - _MARGIN_S:
             self._capture.event(*self._events.runtime_done("timeout"))
             self._capture.event(*self._events.report(self._capture.statistics()))
@@ -243,6 +247,7 @@ class Lifecycle:
 
     def linger_on(self) -> None:
         """SIGTERM did not end the process: send at once what the function still writes, until it ends by itself."""
+        self._ending = False
         self._capture.shipper.send_freely(_LAST_LINGER_S)
 
     def exit(self) -> None:

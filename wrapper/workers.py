@@ -43,3 +43,28 @@ def at_worker_s_end(call: Callable[[], object]) -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, call, exitpriority=-1000)  # the last of all
+
+
+def at_child_exit(call: Callable[[], object]) -> None:
+    """In a child that was just forked, perhaps by `multiprocessing`: have `call` called when it ends by itself.
+
+    `multiprocessing` forgets what is to be done at an exit when the child begins, and then calls what is to be done
+    after a fork.
+    """
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        _after_forks.append(call)
+        util.register_after_fork(_after_forks, _at_last_exit)
+
+
+class _Calls(list["Callable[[], object]"]):
+    """`multiprocessing` keeps a weak reference, which a list does not allow."""
+
+    __slots__ = ("__weakref__",)
+
+
+_after_forks = _Calls()
+
+
+def _at_last_exit(calls: _Calls) -> None:
+    at_worker_s_end(calls[-1])

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.end_to_end.harness import Result, Stage
+from tests.end_to_end.harness import STREAM, Result, Stage
 
 WORK = """
     import sys
@@ -72,3 +72,79 @@ def test_executors_work_and_are_captured(stage: Stage) -> None:
     teed = stage.run(source, files={"work.py": WORK})
     names = Counter(str(line["record"]) for line in once(teed) if line["stream"] == "stdout")
     assert names == Counter(f"child {name}" for name in "abcdef")
+
+
+@pytest.mark.parametrize("way", ["a process", "a fork", "a pool"])
+def test_while_a_forked_child_is_waited_for_the_parent_is_heard(stage: Stage, way: str) -> None:
+    """Its lines go out after a linger, the timeout is explained, and SIGTERM ends it with a last report."""
+    source = """
+        import multiprocessing, os, time
+        WAYS = {
+            "a process": lambda: multiprocessing.get_context("fork").Process(target=time.sleep, args=(20,)),
+            "a pool": lambda: multiprocessing.get_context("fork").Pool(2),
+        }
+        def handler(event, context):
+            print("before the fork")
+            if event == "a fork":
+                pid = os.fork()
+                if not pid:
+                    time.sleep(20)
+                    os._exit(0)
+                os.waitpid(pid, 0)
+            elif event == "a process":
+                process = WAYS[event]()
+                process.start()
+                process.join()
+            else:
+                WAYS[event]().map(time.sleep, [20, 20])
+    """
+    with stage.environment(source, env={"FIRETEE_LINGER_MS": "50"}, timeout_s=1) as emulator:
+        answer = emulator.invoke(way)
+        stage.firehose.wait_until(lambda: b"platform.report" in b"".join(stage.firehose.records(STREAM)))
+        lines = stage.firehose.lines(STREAM)
+    assert b"Task timed out" in answer.body
+    kinds = [line["type"] for line in lines]
+    assert "before the fork" in [line["record"] for line in lines]
+    assert "firetee.timeoutWarning" in kinds
+    assert "platform.report" in kinds
+
+
+@pytest.mark.parametrize("lines", [1, 300])
+def test_workers_of_a_pool_that_end_by_themselves_repeat_no_line(stage: Stage, lines: int) -> None:
+    source = f"""
+        import multiprocessing
+        def work(number):
+            for line in range({lines}):
+                print("work", number, line)
+        def handler(event, context):
+            with multiprocessing.get_context("fork").Pool(4) as pool:
+                pool.map(work, range(8))
+                pool.close()
+                pool.join()
+            print("done")
+    """
+    result = stage.run(source, [{}] * 5, env={"FIRETEE_LINGER_MS": "20"}, timeout_s=30)
+    found = Counter((line["environment"], line["seq"]) for line in result.lines)
+    assert len(found) > 5 * 8 * lines
+    assert found.total() == len(found)
+
+
+def test_what_a_preexec_fn_writes_is_recorded_where_the_child_s_output_is(stage: Stage) -> None:
+    source = """
+        import os, subprocess, sys
+        def before():
+            print("before the program", flush=True)
+            sys.stderr.write("to stderr\\n")
+            os.write(1, b"by os.write\\n")
+        def handler(event, context):
+            piped = subprocess.run(["echo", "piped"], preexec_fn=before, stdout=subprocess.PIPE).stdout
+            subprocess.run(["echo", "inherited"], preexec_fn=before)
+            print("afterwards")
+            return piped.decode()
+    """
+    bare, teed = stage.both(source, [{}, {}], shutdown=False)
+    assert teed.observed == bare.observed
+    out = ["before the program", "by os.write", "inherited", "afterwards"]
+    records = [line["record"] for line in teed.lines if line.get("stream") == "stdout"]
+    assert records == out * 2
+    assert [line["record"] for line in teed.lines if line.get("stream") == "stderr"] == ["to stderr"] * 4

@@ -127,6 +127,26 @@ def test_a_piece_already_read_is_not_extended() -> None:
     assert drain(journal) == [(STDOUT, b"gun\n")]
 
 
+@pytest.mark.parametrize("read", [False, True], ids=["waiting", "sent already"])
+def test_a_newline_that_comes_after_the_cut_of_its_line_is_no_line_of_its_own(read: bool) -> None:
+    journal, _ = make()
+    journal.append(STDOUT, b"almost")
+    found = drain(journal) if read else []
+    journal.append(CUT, b"")
+    journal.append(STDOUT, b"\n")
+    journal.append(STDOUT, b"\n")
+    assert found + drain(journal) == [(STDOUT, b"almost"), (CUT, b""), (STDOUT, b"\n")]
+
+
+def test_a_line_that_goes_on_after_a_cut_keeps_its_newline() -> None:
+    journal, _ = make()
+    journal.append(STDOUT, b"almost")
+    journal.append(CUT, b"")
+    journal.append(STDOUT, b"more")
+    journal.append(STDOUT, b"\n")
+    assert drain(journal) == [(STDOUT, b"almost"), (CUT, b""), (STDOUT, b"more\n")]
+
+
 def test_an_empty_journal_starts_at_the_front_again() -> None:
     """So that a function that writes little touches few pages."""
     journal, disk = make(capacity=64 * 1024)

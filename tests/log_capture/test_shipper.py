@@ -405,7 +405,11 @@ def test_a_thread_that_is_sending_goes_on_through_a_fork(make_sender: type[Sende
     sender.resume()
     sender.write("a")
     assert held.reached.wait(PATIENCE_S)
+    begun = monotonic()
     assert not sender.shipper.halt()
+    waited = monotonic()
+    assert not sender.shipper.halt(), "the same request is not waited for again"
+    assert monotonic() - waited < waited - begun
     held.release()
     sender.shipper.pause(monotonic() + PATIENCE_S)
     sender.write("b")
