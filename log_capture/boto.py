@@ -25,7 +25,7 @@ from .firehose import (
     stream_name,
     useless,
 )
-from .gate import Gate, pool_classes
+from .gate import Gate, attach
 from .http import IDLE_S
 from .quiet import Quiet
 
@@ -70,12 +70,16 @@ class Boto3Client(Client):
         environ: Mapping[str, str],
         role_arn: str | None = None,
         clock: Callable[[], float] = monotonic,
+        report: Callable[[str], None] = lambda _: None,
+        attach: Callable[[Gate, Any], None] = attach,
     ) -> None:
         self._region = region
         self._environ = environ
         self._role_arn = role_arn
         self._clock = clock
         self._gate = Gate(clock)
+        self._report = report
+        self._attach = attach
         self._quiet = Quiet()
         self._client: Any = None
         self._used_at = 0.0
@@ -156,9 +160,22 @@ class Boto3Client(Client):
         """Make the client: 20 ms and more, once. No network, unless credentials come over it."""
         self._quiet.begin()
         try:
-            self._client = _make_client(self._gate, self._region, self._role_arn)
+            self._client = _make_client(self._attach_if_possible, self._region, self._role_arn)
         finally:
             self._quiet.end()
+
+    def _attach_if_possible(self, client: Any) -> None:
+        """Without the gate requests work, but cannot be ended before botocore's own time-outs."""
+        try:
+            self._attach(self._gate, client)
+        except (AttributeError, ImportError, TypeError) as error:
+            if self._gate.attached:
+                self._gate.attached = False
+                self._report(
+                    f"the function's own botocore or urllib3 is not as expected ({one_line(str(error))}): an answer "
+                    f"that does not come is waited for up to {_TIMEOUT_S} s; bundle other versions, or use the "
+                    "settings that FIRETEE_CLIENT=direct serves"
+                )
 
     def _translate(self, error: Exception, stream: str) -> PutError:
         """What botocore raised, as what it means here."""
@@ -166,11 +183,14 @@ class Boto3Client(Client):
         name = type(error).__name__
         if isinstance(error, ImportError):
             return PutError.of_code("NoBoto3", str(error), stream, region)
+        from botocore.exceptions import ConnectionError as NoConnection
         from botocore.exceptions import HTTPClientError
 
         answer = getattr(error, "response", None)
         if isinstance(answer, dict):  # ClientError
             return self._translate_answer(answer, getattr(error, "operation_name", ""), stream)
+        if not gate.attached and isinstance(error, (HTTPClientError, NoConnection)):
+            return _translate_blindly(error, name, getattr(self._client.meta, "endpoint_url", ""))
         if not gate.used:
             code = "NoCredentials" if "Credential" in name else "NoRegion" if name == "NoRegionError" else name
             return PutError.of_code(code, str(error), stream, region)
@@ -204,6 +224,15 @@ class Boto3Client(Client):
         return PutError.of_code(
             code, detail, stream, self._region or "", status=status, ambiguous=unclear and status != 429
         )
+
+
+def _translate_blindly(error: Exception, name: str, host: str) -> PutError:
+    """Where no gate tells how far the call got: by the name of botocore's error."""
+    if name == "ReadTimeoutError":
+        return PutError.of_network(TIMEOUT, "ETIMEDOUT", "", host, ambiguous=True)
+    if name == "ConnectionClosedError":
+        return PutError.of_network(RESET, _cause(error), str(error), host, ambiguous=True)
+    return PutError.of_network(CONNECT, "TLS" if name == "SSLError" else _cause(error), str(error), host)
 
 
 def _cause(error: BaseException) -> str:
@@ -247,18 +276,18 @@ def _load() -> None:
                 pass
 
 
-def _make_client(gate: Gate, region: str | None, role_arn: str | None) -> Any:
+def _make_client(attach: Callable[[Any], None], region: str | None, role_arn: str | None) -> Any:
     from botocore.session import Session
 
     session = Session()
     if role_arn is not None:
         source, session = session, Session()
-        session.register_component("credential_provider", _role_provider(gate, source, region, role_arn))
-    return _client(gate, session, "firehose", region)
+        session.register_component("credential_provider", _role_provider(attach, source, region, role_arn))
+    return _client(attach, session, "firehose", region)
 
 
-def _client(gate: Gate, session: Any, service: str, region: str | None, **credentials: Any) -> Any:
-    """A client that tries once, and whose connections pass the gate."""
+def _client(attach: Callable[[Any], None], session: Any, service: str, region: str | None, **credentials: Any) -> Any:
+    """A client that tries once, and whose connections pass the gate if they can."""
     from botocore.config import Config
 
     config = Config(
@@ -269,15 +298,11 @@ def _client(gate: Gate, session: Any, service: str, region: str | None, **creden
         user_agent_extra="firetee",
     )
     client = session.create_client(service, region_name=region, config=config, **credentials)
-    http = client._endpoint.http_session
-    classes = pool_classes(gate)
-    # The manager holds this very dictionary, and so will those of proxies (botocore/httpsession.py, URLLib3Session).
-    http._pool_classes_by_scheme.update(classes)
-    http._manager.pool_classes_by_scheme = http._pool_classes_by_scheme
+    attach(client)
     return client
 
 
-def _role_provider(gate: Gate, source: Any, region: str | None, role_arn: str) -> Any:
+def _role_provider(attach: Callable[[Any], None], source: Any, region: str | None, role_arn: str) -> Any:
     """botocore's own way to assume a role, with credentials that are fetched when they are first needed."""
     from botocore.credentials import (
         AssumeRoleCredentialFetcher,
@@ -287,7 +312,7 @@ def _role_provider(gate: Gate, source: Any, region: str | None, role_arn: str) -
     )
 
     def make_sts(service: str, **credentials: Any) -> Any:
-        return _client(gate, source, service, region, **credentials)
+        return _client(attach, source, service, region, **credentials)
 
     def fetch() -> Any:
         fetcher = AssumeRoleCredentialFetcher(

@@ -93,7 +93,7 @@ def make_client(
             report(f"FIRETEE_CLIENT=direct does not serve {chosen.reason}; using boto3")
         from .boto import Boto3Client
 
-        return Boto3Client(region=region, environ=environ, role_arn=role_arn)
+        return Boto3Client(region=region, environ=environ, role_arn=role_arn, report=report)
     from .direct import DirectClient
     from .http import Connection
 

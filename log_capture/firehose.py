@@ -79,6 +79,8 @@ _GRANT = "grant the function's role firehose:PutRecordBatch on the stream {strea
 _CREATE = "create the delivery stream {stream}{place}, or name one that exists in FIRETEE_STREAM"
 _RENEW = "renew the function's credentials (AWS_SESSION_TOKEN and its two companions)"
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, the clock, and that the region is right"
+_SOURCE = "check where AWS's settings say that credentials come from (AWS_PROFILE, AWS_CONFIG_FILE, AWS_ROLE_ARN)"
+_CONFIG = "correct this setting in AWS's variables or config file, or take it away"
 _KMS = "make the KMS key of the stream {stream}{place} usable, or choose another key for it"
 
 _REMEDIES = {
@@ -103,6 +105,27 @@ _REMEDIES = {
     "InvalidSourceException": "name a stream whose source is Direct PUT: {stream}{place} has another one",
     "OptInRequired": "subscribe the account to Amazon Data Firehose{place}",
     "NoRegion": "set AWS_REGION, or give the stream as an ARN",
+    "ProfileNotFound": "put the profile into AWS's config file, or take AWS_PROFILE away: a function has a role",
+    "ConfigNotFound": "put the file there, or take AWS_CONFIG_FILE away",
+    "ConfigParseError": "mend the file that AWS_CONFIG_FILE names, or take the variable away",
+    "PartialCredentialsError": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN all together",
+    "CredentialRetrievalError": _SOURCE,
+    "MetadataRetrievalError": _SOURCE,
+    "SSOTokenLoadError": _SOURCE,
+    "UnauthorizedSSOTokenError": _SOURCE,
+    "TokenRetrievalError": _SOURCE,
+    "InvalidRegionError": "set AWS_REGION to the name of a region, or give the stream as an ARN",
+    "InvalidEndpointDiscoveryConfigurationError": _CONFIG,
+    "InvalidRetryConfigurationError": _CONFIG,
+    "InvalidRetryModeError": _CONFIG,
+    "InvalidMaxRetryAttemptsError": _CONFIG,
+    "InvalidDefaultsMode": _CONFIG,
+    "InvalidProxiesConfigError": _CONFIG,
+    "InvalidConfigError": _CONFIG,
+    "ValueError": "check AWS_ENDPOINT_URL_FIREHOSE and AWS_ENDPOINT_URL: they must be whole URLs",
+    "UnknownServiceError": "bundle a whole botocore, or none: the function's own has no data about Firehose",
+    "UnknownEndpointError": "bundle a whole botocore, or none: the function's own does not know the region",
+    "DataNotFoundError": "bundle a whole botocore, or none: the function's own lacks its data",
     "NoBoto3": "add boto3 to the function's package, or use the settings that FIRETEE_CLIENT=direct serves",
 }
 
@@ -118,6 +141,21 @@ _ROUTE = (
     "security group lets it in)"
 )
 _TRUST = "check the certificate of {host}, and AWS_CA_BUNDLE if it is set"
+_NAME = (
+    "check that {host} is the name of an endpoint (AWS_ENDPOINT_URL_FIREHOSE, the region), and that the function can "
+    "resolve names (in a VPC: its DNS settings)"
+)
+_FILES = "have the function close files and connections that it does not use any more: it has too many open"
+_MEMORY = "give the function more memory"
+_PORTS = "have the function keep connections instead of opening new ones: it has no local port left"
+#: What an errno means for the user, where it is not about the way to Firehose.
+_BY_ERRNO = {
+    **dict.fromkeys(("EMFILE", "ENFILE"), _FILES),
+    **dict.fromkeys(("ENOMEM", "ENOBUFS"), _MEMORY),
+    "EADDRNOTAVAIL": _PORTS,
+    "DNS": _NAME,
+    "TLS": _TRUST,
+}
 
 #: Longest text of somebody else's in a message: one line of a log stays one line.
 _MAX_DETAIL = 300
@@ -170,7 +208,7 @@ class PutError(Exception):
             STALE: "found the kept connection dead to",
             SERVER: "got a useless answer from",
         }[kind]
-        remedy = (_BY_KIND[SERVER] if kind == SERVER else _TRUST if code == "TLS" else _ROUTE).format(host=host)
+        remedy = (_BY_KIND[SERVER] if kind == SERVER else _BY_ERRNO.get(code, _ROUTE)).format(host=host)
         said = f"{code}: {one_line(detail)}" if detail else code
         return cls(kind, code, f"{what} {host} ({said})", remedy, ambiguous=ambiguous)
 

@@ -30,6 +30,7 @@ class Gate:
         self._handles: dict[int, socket] = {}  # a second descriptor of each open connection's socket
         self._call = allocate_lock()
         self._deadline = 0.0
+        self.attached = True  # the client's connections pass here
         self.aborted = False
         self.ended = False  # the deadline came
         self.used = False  # a connection was asked for
@@ -128,7 +129,7 @@ def pool_classes(gate: Gate) -> dict[str, Any]:
         socket_options: Sequence[Any] | None
         _dns_host: str
 
-        def _new_conn(self) -> socket:
+        def _new_conn(self) -> socket:  # urllib3 2 and 1.26 make their connections here; see `attach`
             gate.used, gate.fresh, gate.host = True, True, self.host
             try:
                 return _connect(self._dns_host, self.port, self.socket_options, gate, id(self))
@@ -169,6 +170,22 @@ def pool_classes(gate: Gate) -> dict[str, Any]:
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+def attach(gate: Gate, client: Any) -> None:
+    """Have the connections of a botocore client pass the gate.
+
+    Raises AttributeError, ImportError or TypeError where botocore or urllib3 are not as expected.
+    """
+    from urllib3.connection import HTTPConnection
+
+    if not callable(HTTPConnection._new_conn):  # type: ignore[attr-defined, unused-ignore]
+        raise TypeError("urllib3 makes its connections elsewhere")
+    http = client._endpoint.http_session
+    known, manager = http._pool_classes_by_scheme, http._manager
+    # The manager holds this very dictionary, and so will those of proxies (botocore/httpsession.py, URLLib3Session).
+    known.update(pool_classes(gate))
+    manager.pool_classes_by_scheme = known
 
 
 def _connect(host: str, port: int, options: Sequence[Any] | None, gate: Gate, key: int) -> socket:

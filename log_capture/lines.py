@@ -8,6 +8,7 @@ the invocation.
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring_ascii
 from struct import Struct
 
 from .ring import CONTEXT, CUT, DROPPED, ENDED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
@@ -163,7 +164,7 @@ def decode(data: bytes) -> str:
 
 def dropped_record(reason: str, lines: int, size: int) -> str:
     """The record of a ``platform.logsDropped`` event (Telemetry API, schema 2022-12-13)."""
-    return f'{{"reason":"{reason}","droppedRecords":{lines},"droppedBytes":{size}}}'
+    return f'{{"reason":{encode_basestring_ascii(reason)},"droppedRecords":{lines},"droppedBytes":{size}}}'
 
 
 def _dropped(data: bytes) -> str:

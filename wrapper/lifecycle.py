@@ -197,6 +197,8 @@ class Lifecycle:
             return
         capture, config = self._capture, self._config
         shipper = capture.shipper
+        if shipper.empty:  # what waited was sent with the lines
+            self._oldest_pending = 0.0
         if self._events is not None:
             capture.event(*self._events.runtime_done())
             capture.event(*self._events.report(capture.statistics()))
@@ -292,6 +294,9 @@ def _error_type(args: Any, kwargs: Any) -> str | None:
     if isinstance(error, str):
         import json
 
-        error = json.loads(error)
+        try:
+            error = json.loads(error)
+        except ValueError:  # the runtime posts whatever text it is given
+            return None
     found = error.get("errorType") if isinstance(error, dict) else None
     return found if isinstance(found, str) else None

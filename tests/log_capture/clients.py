@@ -25,10 +25,8 @@ def environ_for(firehose: Firehose, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def client_for(
-    environ: Mapping[str, str], name: str, stream: str = "logs", role_arn: str | None = None
-) -> Iterator[Client]:
-    """A client of the kind `name`; while it is open, these are also the process's only AWS variables, for botocore."""
+def environment_of(environ: Mapping[str, str]) -> Iterator[None]:
+    """While it is entered these are the process's only AWS variables, for botocore."""
     with pytest.MonkeyPatch.context() as patch:
         for variable in list(os.environ):
             if variable.startswith("AWS_") or variable.lower().endswith("_proxy"):
@@ -36,6 +34,15 @@ def client_for(
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         for variable, value in environ.items():
             patch.setenv(variable, value)
+        yield
+
+
+@contextmanager
+def client_for(
+    environ: Mapping[str, str], name: str, stream: str = "logs", role_arn: str | None = None
+) -> Iterator[Client]:
+    """A client of the kind `name`; while it is open, these are also the process's AWS variables."""
+    with environment_of(environ):
         client = make_client(stream, environ=environ, requested=name, role_arn=role_arn)
         try:
             yield client

@@ -6,21 +6,23 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from log_capture.boto import Boto3Client
-from log_capture.firehose import REFUSED, Client
+from log_capture.firehose import CONNECT, REFUSED, SERVER, Client
+from log_capture.gate import Gate
 from log_capture.quiet import Quiet
 from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN, Firehose, Key, Step
 from tests.fakes.http import Connection, Request, Server
 from tests.fakes.sts import Sts
 from tests.fakes.tls import Authority
 
-from .clients import client_for, environ_for, failure, put
+from .clients import client_for, environ_for, environment_of, failure, put
 
 ROLE = "arn:aws:iam::210987654321:role/central-logs"
 
@@ -188,3 +190,41 @@ def test_the_import_leaves_the_warning_filters_as_they_were(monkeypatch: pytest.
     for name in list(sys.modules):
         if name.partition(".")[0] in ("botocore", "urllib3"):
             del sys.modules[name]
+
+
+def lacking(name: str) -> Callable[[Gate, Any], None]:
+    """As where the function's own botocore or urllib3 does not have what the gate stands on."""
+
+    def attach(gate: Gate, client: Any) -> None:
+        raise AttributeError(f"'Endpoint' object has no attribute {name!r}")
+
+    return attach
+
+
+def test_without_what_the_gate_stands_on_requests_go_out_all_the_same_and_one_line_says_what_is_missing() -> None:
+    said: list[str] = []
+    with Firehose() as fake:
+        client = Boto3Client(
+            region="eu-west-1", environ=environ_for(fake), report=said.append, attach=lacking("http_session")
+        )
+        with environment_of(environ_for(fake)):
+            put(client, b"one")
+            put(client, b"two")
+            client.close()
+            fake.otherwise = Step("server_error")
+            error = failure(client, b"three")
+        assert fake.records()[:2] == [b"one", b"two"]
+    assert error.kind == SERVER
+    (line,) = said
+    assert "'Endpoint' object has no attribute 'http_session'" in line
+    assert "FIRETEE_CLIENT=direct" in line
+
+
+def test_without_the_gate_a_firehose_that_is_not_there_is_told_as_such() -> None:
+    with Firehose() as fake:
+        environ = environ_for(fake)
+    client = Boto3Client(region="eu-west-1", environ=environ, attach=lacking("_manager"))
+    with environment_of(environ):
+        error = failure(client, b"one")
+    assert (error.kind, error.code) == (CONNECT, "ECONNREFUSED")
+    assert "a route to" in error.remedy

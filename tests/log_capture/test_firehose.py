@@ -103,3 +103,84 @@ def test_every_remedy_is_a_clause_without_holes(code: str) -> None:
 def test_somebody_else_s_words_stay_on_one_short_line() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert len(one_line("word " * 1000)) < 310
+
+
+#: What each errno of a connection that could not be made is to be mended by: a word of the advice.
+ADVICE = {
+    "EMFILE": "too many open",
+    "ENFILE": "too many open",
+    "ENOMEM": "more memory",
+    "ENOBUFS": "more memory",
+    "EADDRNOTAVAIL": "no local port left",
+    "DNS": "resolve names",
+    "TLS": "AWS_CA_BUNDLE",
+    "ECONNREFUSED": "a route to example.org",
+    "EHOSTUNREACH": "a route to example.org",
+    "ENETUNREACH": "a route to example.org",
+    "ETIMEDOUT": "a route to example.org",
+    "ECONNRESET": "a route to example.org",
+}
+
+
+@pytest.mark.parametrize("code", ADVICE)
+def test_the_advice_fits_what_kept_a_connection_from_being_made(code: str) -> None:
+    error = PutError.of_network(firehose.CONNECT, code, "", "example.org")
+    assert ADVICE[code] in error.remedy
+    assert ("NAT gateway" in error.remedy) == (ADVICE[code] == "a route to example.org")
+
+
+#: What AWS or botocore says, and a word of the advice.
+REMEDIES = {
+    "AccessDeniedException": "firehose:PutRecordBatch on the stream logs in eu-west-1",
+    "AccessDenied": "firehose:PutRecordBatch on the stream logs in eu-west-1",
+    "NotAuthorized": "firehose:PutRecordBatch",
+    "UnauthorizedOperation": "firehose:PutRecordBatch",
+    "ResourceNotFoundException": "create the delivery stream logs in eu-west-1",
+    "ExpiredTokenException": "renew the function's credentials",
+    "ExpiredToken": "renew the function's credentials",
+    "RequestExpired": "set the clock",
+    "UnrecognizedClientException": "AWS_ACCESS_KEY_ID",
+    "InvalidClientTokenId": "AWS_ACCESS_KEY_ID",
+    "InvalidSignatureException": "the clock",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY",
+    "IncompleteSignature": "AWS_SECRET_ACCESS_KEY",
+    "IncompleteSignatureException": "AWS_SECRET_ACCESS_KEY",
+    "MissingAuthenticationToken": "AWS_SESSION_TOKEN",
+    "MissingAuthenticationTokenException": "AWS_SESSION_TOKEN",
+    "NoCredentials": "give the function a role",
+    "InvalidKMSResourceException": "KMS key",
+    "InvalidSourceException": "Direct PUT",
+    "OptInRequired": "subscribe the account",
+    "NoRegion": "set AWS_REGION",
+    "NoBoto3": "add boto3",
+    "ProfileNotFound": "AWS_PROFILE",
+    "ConfigNotFound": "AWS_CONFIG_FILE",
+    "ConfigParseError": "AWS_CONFIG_FILE",
+    "PartialCredentialsError": "all together",
+    "CredentialRetrievalError": "where AWS's settings say that credentials come from",
+    "MetadataRetrievalError": "where AWS's settings say that credentials come from",
+    "SSOTokenLoadError": "AWS_PROFILE",
+    "UnauthorizedSSOTokenError": "AWS_PROFILE",
+    "TokenRetrievalError": "AWS_PROFILE",
+    "InvalidRegionError": "the name of a region",
+    "InvalidEndpointDiscoveryConfigurationError": "correct this setting",
+    "InvalidRetryConfigurationError": "correct this setting",
+    "InvalidRetryModeError": "correct this setting",
+    "InvalidMaxRetryAttemptsError": "correct this setting",
+    "InvalidDefaultsMode": "correct this setting",
+    "InvalidProxiesConfigError": "correct this setting",
+    "InvalidConfigError": "correct this setting",
+    "ValueError": "whole URLs",
+    "UnknownServiceError": "whole botocore",
+    "UnknownEndpointError": "whole botocore",
+    "DataNotFoundError": "whole botocore",
+    "ThrottlingException": "raise the quota",
+    "InternalFailure": "nothing to change here",
+    "ValidationException": "what the stream logs in eu-west-1 accepts",
+    "SomethingNew": "check the stream logs in eu-west-1",
+}
+
+
+@pytest.mark.parametrize("code", sorted({*REMEDIES, *firehose._REMEDIES}))
+def test_the_advice_fits_what_was_refused(code: str) -> None:
+    assert REMEDIES[code] in PutError.of_code(code, "", "logs", "eu-west-1").remedy

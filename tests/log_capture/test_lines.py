@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_capture.lines import Assembler, decode
+from log_capture.lines import Assembler, decode, dropped_record
 from log_capture.ring import CONTEXT, CUT, DROPPED, ENDED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 if TYPE_CHECKING:
@@ -188,3 +189,8 @@ def test_the_lines_of_a_thread_keep_their_order(pieces: list[tuple[int, int, byt
     only = [(STDOUT, 1, text) for _, _, text in pieces]
     *whole, rest = b"".join(text for _, _, text in only).split(b"\n")
     assert texts(*only, (CUT, 0, b"")) == [decode(text) for text in whole] + ([decode(rest)] if rest else [])
+
+
+def test_a_reason_is_valid_json_whatever_firehose_says() -> None:
+    record = json.loads(dropped_record('refused: "no\\way"\n', 1, 2))
+    assert record == {"reason": 'refused: "no\\way"\n', "droppedRecords": 1, "droppedBytes": 2}

@@ -316,3 +316,38 @@ def test_what_the_client_s_method_raises_passes_on() -> None:
     for around in (play.lifecycle.around_next, play.lifecycle.around_result, play.lifecycle.around_error):
         with pytest.raises(ConnectionError):
             around(refused, None, (), {})
+
+
+@pytest.mark.parametrize("error", ["no JSON", "", "[1, 2]", '"text"', "{"])
+def test_an_error_that_is_not_the_usual_json_is_posted_without_a_word_from_us(error: str) -> None:
+    play = Play()
+    play.next()
+    play.call(play.lifecycle.around_error, "<error>", None, "r1", error)
+    play.next()
+    assert play.said == []
+    done = dict(play.capture.events)["platform.runtimeDone"]
+    assert done["status"] == "error"
+    assert "errorType" not in done
+
+
+def test_while_lines_flow_platform_events_have_no_request_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They ride with the next invocation's lines: so the oldest of what waits is never older than one invocation."""
+    now = [1000.0]
+    monkeypatch.setattr("wrapper.lifecycle.time", lambda: now[0])
+    play = Play(FIRETEE_BATCH_AGE_MS="10000")
+    shipper, event = play.capture.shipper, play.capture.event
+
+    def wait_for_the_next_flush(kind: str, record: str) -> None:
+        shipper.empty = False
+        event(kind, record)
+
+    play.capture.event = wait_for_the_next_flush  # type: ignore[method-assign]
+    for _ in range(30):
+        play.next()
+        told = play.story
+        assert "flush" not in told[: told.index("<next>")]
+        shipper.urgent = True
+        play.answer()
+        shipper.urgent, shipper.empty = False, True  # all was sent with the lines
+        assert "flush" in play.story
+        now[0] += 1
