@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Failed = Callable[[BaseException], None]
 
 
+#: What each `print` looks up.
+_IN_SLOTS = ("write", "flush")
 #: What a write in C is: one that raises has raised by itself, or a signal handler has, with frames of its own.
 _BUILTIN = type(len)
 
@@ -35,15 +37,23 @@ class _StandIn:
 
     __slots__ = ()
     _original: Any
+    _ours: dict[str, Any]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._original, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._original, name, value)
+        if name in _IN_SLOTS:  # the function's own, as that of any stream: it is what `print` calls from now on
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._original, name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self._original, name)
+        ours = self._ours.get(name)
+        if ours is not None and getattr(self, name) is not ours:
+            object.__setattr__(self, name, ours)
+        else:
+            delattr(self._original, name)
 
     def __dir__(self) -> Iterable[str]:
         return dir(self._original)
@@ -52,7 +62,8 @@ class _StandIn:
         return repr(self._original)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._original)
+        iter(self._original)  # which fails if it is closed
+        return self
 
     def __next__(self) -> Any:
         return next(self._original)
@@ -66,8 +77,14 @@ class _StandIn:
     def __hash__(self) -> int:
         return hash(self._original)
 
+    def __reduce__(self) -> Any:
+        return self._original.__reduce__()
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._original.__reduce_ex__(protocol)
+
+    def __getstate__(self) -> Any:
+        return self._original.__getstate__()
 
 
 class Tee:
@@ -167,9 +184,12 @@ class Tee:
             return tee
 
         members: dict[str, Any] = {
-            "__slots__": ("write", "flush"),
+            "__slots__": (*_IN_SLOTS, "__weakref__"),
             "__class__": property(lambda self: type(stream)),
+            "__doc__": type(stream).__doc__,
+            "__module__": type(stream).__module__,
             "_original": stream,
+            "_ours": {"write": write, "flush": stream.flush},
             "writelines": staticmethod(writelines),
             "__enter__": enter,
         }
@@ -179,6 +199,7 @@ class Tee:
 
             def detach() -> Any:
                 stream.detach()
+                delattr(type(tee), below)  # from now on what the stream says of it
                 return tee_below
 
             members["detach"] = staticmethod(detach)

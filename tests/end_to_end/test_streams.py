@@ -142,3 +142,28 @@ def test_a_function_may_detach_a_stream_and_build_its_own(stage: Stage) -> None:
     bare, teed = stage.both(source, shutdown=False)
     assert teed.observed == bare.observed
     assert teed.records() == ["rebuilt"]
+
+
+@pytest.mark.parametrize("capture", ["python", "fd"])
+def test_what_libraries_do_with_streams_works_with_ours(stage: Stage, capture: str) -> None:
+    """A table of locks by stream (structlog), a `write` of one's own, a stream that is gone through."""
+    source = """
+        import sys, weakref
+        def handler(event, context):
+            locks = weakref.WeakKeyDictionary()
+            for stream in (sys.stdout, sys.__stdout__, sys.__stderr__, sys.__stdout__.buffer):
+                locks[stream] = len(locks)
+            written = []
+            original = sys.__stdout__.write
+            def write(text):
+                written.append(text)
+                return original(text)
+            sys.__stdout__.write = write
+            print("through a write of its own", file=sys.__stdout__)
+            del sys.__stdout__.write
+            print("through the stream's again", file=sys.__stdout__)
+            return [len(locks), written, iter(sys.__stdout__) is sys.__stdout__]
+    """
+    bare, teed = stage.both(source, [{}, {}], env={"FIRETEE_CAPTURE": capture}, shutdown=False)
+    assert teed.observed == bare.observed
+    assert teed.records() == ["through a write of its own", "through the stream's again"] * 2
