@@ -17,6 +17,7 @@ from .journal import Journal, new_environment
 from .journal_file import JournalFile, count_left_behind, left_behind
 from .memory import private
 from .pack import Packer, max_line_bytes
+from .redirects import Redirects
 from .render import Renderer
 from .ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
 from .shipper import Shipper
@@ -82,6 +83,7 @@ class Capture:
         self.tee = Tee(self._append_or_wait if blocking else self.journal.append, failed)
         self.children: Children | None = None
         self.fd_tail: FdTail | None = None
+        self._redirects: Redirects | None = None
         self._said_dropped = False
         self._context = b""
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
@@ -135,6 +137,16 @@ class Capture:
         self.fd_tail.install(sys)
         self.tee.before_writes.append(self.fd_tail.before_write)
         self.shipper.before_look = self.fd_tail.copy
+
+    def watch_redirects(self, function_wrapper: Any) -> None:
+        """Leave to the function what it puts on fds 1 and 2 itself. After `take_descriptors`."""
+        self._redirects = Redirects(self._redirected, self._failed)
+        self._redirects.install(function_wrapper)
+
+    def _redirected(self, kind: int, ours: bool) -> None:
+        for step in self.tee.before_writes:  # the streams follow (`fd_tail.py`), behind what was written before
+            step()
+        self.tee.record_kind(kind, ours)
 
     def hide_journals(self, function_wrapper: Any) -> None:
         """Keep the folders of journals out of what the function lists. Before the function is imported."""
@@ -223,6 +235,8 @@ class Capture:
                 self.fd_tail.forked()
             else:
                 self.fd_tail.begin_anew(self._file.stem)
+        if self._redirects is not None and not forked:
+            self._redirects.begin_anew()
         if forked:
             self.journal.look_always()
             self.journal.append(CONTEXT, self._context)  # the same invocation's

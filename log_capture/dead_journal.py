@@ -51,7 +51,7 @@ class DeadJournal:
         self._read = self._tail = self.start.position
         self._drops: tuple[int, int] = DROPS.unpack(whole(buffer, DROPS_AT, DROPS.size))
         self._newest_us = 0  # when the newest entry was written
-        self._ended = False
+        self._ended = self._cut = False
         *copied, self._end, self._echoed = SPOOLS.unpack(whole(buffer, SPOOLS_AT, SPOOLS.size))
         self.copied = copied[0], copied[1]
         self._more: Callable[[int], tuple[int, int, bytes] | None] | None = None
@@ -100,6 +100,9 @@ class DeadJournal:
         if not chunks and self._more is not None:
             if not self._end:
                 self._note_spools(end=self._read)
+            if not self._cut and self._read == self._end:  # a last line, whose newline is not in the file, is in front
+                self._cut = True
+                return [(self._read, CUT, 0, self._newest_us or time_ns() // 1000, b"")]
             more = self._more(self._read - self._end)
             if more is not None:
                 kind, time_us, data = more

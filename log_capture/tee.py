@@ -97,6 +97,7 @@ class Tee:
         #: Called before each write, so that what others wrote to the same place earlier (a child process) stays in
         #: front of it; they deal with their own failures. Empty most of the time.
         self.before_writes: list[Callable[[], None]] = []
+        self._made: list[tuple[int, Any, Callable[[Any], Any]]] = []  # kind, stand-in, the stream's own write
 
     def text(self, stream: Any, kind: int, *, fileno: int | None = None) -> Any:
         """A tee for a text stream and the streams below it (`buffer`, `buffer.raw`).
@@ -134,7 +135,9 @@ class Tee:
                 failed(error)
             return result
 
-        return self._stand_in(stream, write, "buffer", buffer, fileno)
+        tee = self._stand_in(stream, write, "buffer", buffer, fileno)
+        self._made.append((kind, tee, original))
+        return tee
 
     def binary(self, stream: Any, kind: int, fileno: int | None = None) -> Any:
         """A tee for a binary stream, buffered or raw."""
@@ -165,7 +168,16 @@ class Tee:
                 failed(error)
             return result
 
-        return self._stand_in(stream, write, "raw", raw, fileno)
+        tee = self._stand_in(stream, write, "raw", raw, fileno)
+        self._made.append((kind, tee, original))
+        return tee
+
+    def record_kind(self, kind: int, wanted: bool) -> None:
+        """Whether what is written to streams of a kind is recorded from now on; a function's own `write` stays."""
+        for made, tee, original in self._made:
+            ours = tee._ours["write"]
+            if made == kind and tee.write is (original if wanted else ours):
+                object.__setattr__(tee, "write", ours if wanted else original)
 
     def _stand_in(
         self, stream: Any, write: Callable[[Any], Any], below: str, tee_below: Any, fileno: int | None = None

@@ -83,6 +83,8 @@ class Boot:
                 self.messages.fd = capture.originals.get(2, 2)
             capture.tee_streams(sys)
             capture.capture_children(wrapt.FunctionWrapper)
+            if not self._forks_workers:  # in which the runtime puts other files on fds 1 and 2, to be captured
+                capture.watch_redirects(wrapt.FunctionWrapper)
 
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""

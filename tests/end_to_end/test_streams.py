@@ -167,3 +167,39 @@ def test_what_libraries_do_with_streams_works_with_ours(stage: Stage, capture: s
     bare, teed = stage.both(source, [{}, {}], env={"FIRETEE_CAPTURE": capture}, shutdown=False)
     assert teed.observed == bare.observed
     assert teed.records() == ["through a write of its own", "through the stream's again"] * 2
+
+
+@pytest.mark.parametrize("capture", ["python", "fd"])
+def test_what_is_put_on_a_descriptor_is_the_function_s_own_until_it_is_taken_away(stage: Stage, capture: str) -> None:
+    """To silence a library, to read what it writes, and for one stream alone."""
+    source = """
+        import contextlib, os, sys
+        @contextlib.contextmanager
+        def elsewhere(fd, to):
+            saved = os.dup(fd)
+            os.dup2(to, fd)
+            try: yield
+            finally:
+                os.dup2(saved, fd)
+                os.close(saved)
+        def handler(event, context):
+            print("before")
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            with elsewhere(1, nowhere):
+                print("noise")
+                sys.stdout.buffer.write(b"noise in bytes\\n")
+                sys.stdout.flush()
+                os.write(1, b"native noise\\n")
+                sys.stderr.write("to stderr\\n")
+            read, write = os.pipe()
+            with elsewhere(2, write):
+                sys.stderr.write("for the function alone\\n")
+            with elsewhere(1, write), elsewhere(2, write):
+                print("both", flush=True)
+            os.close(write)
+            print("after")
+            return os.read(read, 1000).decode()
+    """
+    bare, teed = stage.both(source, [{}, {}], env={"FIRETEE_CAPTURE": capture}, shutdown=False)
+    assert teed.observed == bare.observed
+    assert teed.records() == ["before", "to stderr", "after"] * 2

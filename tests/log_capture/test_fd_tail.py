@@ -13,7 +13,7 @@ import pytest
 from log_capture.dead_journal import DeadJournal
 from log_capture.fd_tail import LeftSpools
 from log_capture.journal import Journal
-from log_capture.ring import CONTEXT, HEADER_BYTES, STDERR, STDOUT, Commit
+from log_capture.ring import CONTEXT, CUT, HEADER_BYTES, STDERR, STDOUT, Commit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,6 +140,7 @@ class TestAfterADeath:
         spools = LeftSpools(stem, first.copied)
         first.read_on(spools.read)
         first.read(1 << 20)
+        ((_, kind, *_),) = first.read(1 << 20)  # between what Python and what native code wrote
         ((position, *_, data),) = first.read(1 << 20)
         first.commit(Commit(position, 3, 3, b""))
         spools.close()
@@ -149,6 +150,7 @@ class TestAfterADeath:
         second.read_on(spools.read)
         left = [(kind, data) for _, kind, _, _, data in second.read(1 << 20) if kind <= STDERR]
         spools.close()
+        assert kind == CUT
         assert data == b"first\nsecond\n"
         assert left == [(STDERR, b"unended")]
 
