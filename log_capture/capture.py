@@ -23,6 +23,7 @@ from .ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
 from .shipper import Shipper
 from .source import Source
 from .tee import Tee
+from .unseen import Unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Capture:
         self.children: Children | None = None
         self.fd_tail: FdTail | None = None
         self._redirects: Redirects | None = None
+        self._unseen: Unseen | None = None
         self._said_dropped = False
         self._context = b""
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
@@ -121,6 +123,8 @@ class Capture:
             setattr(sys, name, tee)
             if getattr(sys, f"__{name}__") is stream:
                 setattr(sys, f"__{name}__", tee)
+        if self.fd_tail is None:
+            self._unseen = Unseen(sys, self._report)
 
     def take_descriptors(self, sys: ModuleType, function_wrapper: Any) -> None:
         """`FIRETEE_CAPTURE=fd`: take what native code writes, too. Before `tee_streams`."""
@@ -199,6 +203,11 @@ class Capture:
         if problem is not None and problem != self._said_problem:
             self._said_problem = problem
             self._report(problem)
+
+    def look_for_unseen(self) -> None:
+        """Say so if the function writes to streams that are not captured."""
+        if self._unseen is not None:
+            self._unseen.look()
 
     def cut(self) -> None:
         """The invocation is over: a line without an end is sent as it is."""

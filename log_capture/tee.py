@@ -87,6 +87,11 @@ class _StandIn:
         return self._original.__getstate__()
 
 
+def is_tee(stream: object) -> bool:
+    """Whether it is one of ours, whatever it says of itself."""
+    return issubclass(type(stream), _StandIn)
+
+
 class Tee:
     """Makes tees."""
 

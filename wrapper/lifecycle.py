@@ -185,6 +185,7 @@ class Lifecycle:
 
     def _before_response(self) -> None:
         """The caller waits; with `before-return` it waits until its lines are in Firehose."""
+        self._capture.look_for_unseen()
         if self._ending:  # what the handler waited for has ended by the same signal
             return
         self._capture.cut()

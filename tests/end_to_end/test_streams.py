@@ -203,3 +203,39 @@ def test_what_is_put_on_a_descriptor_is_the_function_s_own_until_it_is_taken_awa
     bare, teed = stage.both(source, [{}, {}], env={"FIRETEE_CAPTURE": capture}, shutdown=False)
     assert teed.observed == bare.observed
     assert teed.records() == ["before", "to stderr", "after"] * 2
+
+
+OWN_STREAMS = """
+    import io, os, sys
+    WAYS = {
+        "fdopen": lambda: os.fdopen(sys.stdout.fileno(), "w", 1, closefd=False),
+        "open": lambda: open(1, "w", closefd=False),
+        "a copy": lambda: os.fdopen(os.dup(1), "w", 1),
+        "memory": io.StringIO,
+        "a file": lambda: open(os.devnull, "w"),
+    }
+    def handler(event, context):
+        saved, sys.stdout = sys.stdout, WAYS[event]()
+        print("by a stream of its own", flush=True)
+        return event
+"""
+
+
+@pytest.mark.parametrize("way", ["fdopen", "open", "a copy"])
+def test_a_stream_of_the_function_s_own_over_its_descriptor_is_told_or_captured(stage: Stage, way: str) -> None:
+    bare, teed = stage.both(OWN_STREAMS, [way, way], shutdown=False)
+    assert [response.body for response in teed.responses] == [response.body for response in bare.responses]
+    assert teed.stdout == bare.stdout
+    (said,) = teed.stderr.decode().splitlines()
+    assert said.startswith("[firetee] sys.stdout is a stream of the function's own over descriptor 1")
+    native = stage.run(OWN_STREAMS, [way], env={"FIRETEE_CAPTURE": "fd"})
+    assert native.records() == ["by a stream of its own"]
+    assert native.stderr == b""
+
+
+@pytest.mark.newest_python
+@pytest.mark.parametrize("way", ["memory", "a file"])
+def test_a_stream_to_somewhere_else_is_nobody_s_business(stage: Stage, way: str) -> None:
+    bare, teed = stage.both(OWN_STREAMS, [way], shutdown=False)
+    assert teed.observed == bare.observed
+    assert teed.records() == []

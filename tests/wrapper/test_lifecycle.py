@@ -65,6 +65,9 @@ class FakeCapture:
         self.story.append(kind)
         self.events.append((kind, json.loads(record)))
 
+    def look_for_unseen(self) -> None:
+        pass
+
     def look_after_journal(self) -> None:
         self.story.append("look after the journal")
 
