@@ -146,8 +146,11 @@ def test_nothing_wakes_between_invocations(stage: Stage, flush: str, health: str
         for number in range(3):
             emulator.invoke({"number": number})
         pid = emulator.runs[-1].pid
-        outlast_the_keep_alive(firehose)  # whatever was still going to sleep sleeps by now
-        before = wake_ups(pid)
-        outlast_the_keep_alive(firehose)
+        for last in (False, True):  # on a busy machine, whatever was still going to sleep may wake in the first of them
+            outlast_the_keep_alive(firehose)
+            before = wake_ups(pid)
+            outlast_the_keep_alive(firehose)
+            if last or wake_ups(pid) == before:
+                break
         assert states(pid) == {"S"}
         assert wake_ups(pid) == before

@@ -101,10 +101,10 @@ def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: 
 
 
 #: Shows what the program finds of us.
-LOOK = """import sys
+LOOK = """import os, sys
 print([getattr(finder, "__name__", type(finder).__name__) for finder in sys.meta_path], sys.path)
 print([name for name in sys.modules if name.startswith(("log_capture", "wrapper"))])
-print([path for path in sys.path_importer_cache if "firetee" in path])
+print([path for path in sys.path_importer_cache if path.startswith(os.environ["LAYER"])])
 """
 
 
@@ -112,6 +112,7 @@ def start(python: runtimes.Python, layer: Path, journals: Path, program: str = L
     """What a program prints that runs behind the layer, and the modules of ours that were read from a file each."""
     done = run(
         python, "-v", str(layer / "firetee" / "wrapper" / "__main__.py"), "-c", program,
+        LAYER=str(layer),
         FIRETEE_STREAM="logs", FIRETEE_JOURNAL_DIR=str(journals), AWS_REGION="eu-west-1", AWS_ACCESS_KEY_ID="key",
         AWS_SECRET_ACCESS_KEY="secret", AWS_LAMBDA_RUNTIME_API="", PYTHONDONTWRITEBYTECODE="1",
         AWS_ENDPOINT_URL_FIREHOSE="http://127.0.0.1:1", FIRETEE_LOG_LEVEL="ERROR",
