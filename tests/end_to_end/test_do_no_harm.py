@@ -400,21 +400,15 @@ ALARMS = """
     signal.signal(signal.SIGALRM, late)
     def handler(event, context):
         child = subprocess.Popen(["sh", "-c", "while echo from a child; do sleep 0.002; done"])
-        signal.setitimer(signal.ITIMER_REAL, 0.003, 0.003)
         alarms = number = 0
         while alarms < 120:
             try:
+                signal.setitimer(signal.ITIMER_REAL, 0.003)
                 while True:
                     number += 1
                     print("line", number)
             except Late:
                 alarms += 1
-        while True:
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                break
-            except Late:
-                pass
         child.kill()
         child.wait()
         thread = threading.Thread(target=print, args=("from another thread",))

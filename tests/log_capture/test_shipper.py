@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from time import monotonic
@@ -439,3 +440,20 @@ def test_stopped_for_good_it_does_not_start_again(sender: Sender) -> None:
 def test_a_nudge_never_blocks(sender: Sender) -> None:
     for _ in range(100_000):
         sender.shipper.nudge()
+
+
+def test_the_thread_takes_no_signal_that_is_sent_to_the_process(sender: Sender) -> None:
+    assert sender.flush()
+    sender.write("line")
+    assert sender.flush()  # the thread runs now
+    masks = []
+    for task in os.listdir("/proc/self/task"):
+        if int(task) != os.getpid():
+            with open(f"/proc/self/task/{task}/status") as status:
+                masks += [int(line.split()[1], 16) for line in status if line.startswith("SigBlk:")]
+    blocked = [
+        {number for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM) if mask >> (number - 1) & 1}
+        for mask in masks
+        if not mask >> (signal.SIGSEGV - 1) & 1
+    ]
+    assert {signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM} in blocked
