@@ -146,7 +146,7 @@ def test_nothing_wakes_between_invocations(stage: Stage, flush: str, health: str
         for number in range(3):
             emulator.invoke({"number": number})
         pid = emulator.runs[-1].pid
-        before = 0
+        before = wake_ups(pid)
         for last in (False, True):  # on a busy machine, whatever was still going to sleep may wake in the first of them
             outlast_the_keep_alive(firehose)
             before = wake_ups(pid)
