@@ -6,6 +6,7 @@ signer.
 
 from __future__ import annotations
 
+import sys
 from time import gmtime, strftime
 
 TYPE_CHECKING = False
@@ -30,8 +31,12 @@ def load_digest() -> Digest:
 
         hmac_sha256(b"a key", sha256(b"").encode())  # fails here, not later, where the private interface is another
     except (ImportError, TypeError, ValueError, AttributeError):
+        known = frozenset(sys.modules)
         import hashlib
         import hmac
+
+        for name in {"hashlib", "hmac"} - known:  # a function may have modules of these names
+            sys.modules.pop(name, None)
 
         def sha256(data: bytes) -> str:
             return hashlib.sha256(data).hexdigest()
