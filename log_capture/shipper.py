@@ -412,8 +412,10 @@ class Shipper:
                 self._piping.hold(self._see_that_pipes_are_there)
             elif fd == self._wake.fd:
                 posix.read(fd, 4096)
-            else:
+            elif self._to_watch is not None and self._to_watch() == fd:
                 self._called = True
+            else:  # what has the number of the watched one now is the function's
+                self._piping.hold(self._see_that_pipes_are_there)
 
     def _sleep_between_tries(self, seconds: float) -> None:
         """Sleep through wake-ups, but not through what is watched."""

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -457,3 +458,34 @@ def test_the_thread_takes_no_signal_that_is_sent_to_the_process(sender: Sender) 
         if not mask >> (signal.SIGSEGV - 1) & 1
     ]
     assert {signal.SIGUSR1, signal.SIGTERM, signal.SIGALRM} in blocked
+
+
+def test_a_watched_descriptor_that_the_function_has_taken_is_watched_no_more(sender: Sender, tmp_path: Path) -> None:
+    """A file is always readable: the thread would go round and round."""
+    asked: list[int] = []
+    read, write = os.pipe()
+    file = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    current = [read]
+
+    def descriptor() -> int:
+        asked.append(current[0])
+        return current[0]
+
+    called = Signal()
+    sender.shipper.watch(descriptor, called)
+    other, other_write = os.pipe()
+    current[0] = other
+    os.dup2(file, read)
+    sender.shipper.nudge()
+    sender.write("line")
+    assert sender.flush()
+    before = len(asked)
+    for number in range(3):
+        sender.write(str(number))
+        assert sender.flush()
+    assert len(asked) <= before + 3
+    os.write(other_write, b"x")
+    called.wait()
+    sender.shipper.stop()
+    for fd in (read, write, file, other, other_write):
+        os.close(fd)
