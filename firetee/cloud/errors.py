@@ -29,6 +29,13 @@ class CloudError(Exception):
         self.remedy = remedy
 
 
+class Conflict(CloudError):
+    """Something is not as it was when the plan was made: another run, or a person, changed it meanwhile. A plan made
+    anew may succeed."""
+
+    nothing_happened = True
+
+
 class Leftovers(CloudError):
     """A failure after which something stays changed. `left` has one line for each thing, with how to remove it."""
 

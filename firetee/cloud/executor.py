@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, Leftovers, explain, may_have_happened
+from firetee.cloud.errors import CloudError, Conflict, Leftovers, explain, may_have_happened
+from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Made, Step
+
+TRIES = 5
+"""Plans that are made because somebody else changed the function, the first included. A choice."""
 
 
 def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None) -> Made:
     """Apply every step. `on_step` hears each title before its step starts.
 
-    Raises CloudError when a step failed and all is as before, Leftovers when something could not be taken back. An
+    Raises CloudError when a step failed and all is as before, Conflict when that was because somebody else changed
+    the same things meanwhile (a plan made anew may succeed), Leftovers when something could not be taken back. An
     interrupt (Ctrl-C) is treated as a failure of the step it hit, then raised again.
     """
     made = Made()
@@ -30,10 +36,36 @@ def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] 
                 raise Leftovers(cause.message, cause.remedy, left) from error
             if not isinstance(error, Exception):
                 raise
-            done_nothing = "Nothing was changed." if not done else "Everything was put back as it was."
-            raise CloudError(f"{cause.message} {done_nothing}", cause.remedy) from error
+            if isinstance(error, Conflict):
+                raise
+            raise CloudError(f"{cause.message} {_what_became(done, made)}", cause.remedy) from error
         done.append(step)
     return made
+
+
+def carry_out(plan: Callable[[], Plan], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None) -> Plan:
+    """Make a plan and apply it; where somebody else was at work meanwhile, make another from what is there now.
+
+    `plan` reads anew at each call. Returns the plan that was applied. Raises as `execute` does.
+    """
+    attempt = 1
+    while True:
+        made = plan()
+        try:
+            execute(made.steps, cloud, on_step)
+        except Conflict:
+            if attempt == TRIES:
+                raise
+            cloud.pause(random.uniform(0, attempt))  # two runs that meet must not go on in step
+            attempt += 1
+        else:
+            return made
+
+
+def _what_became(done: Sequence[Step], made: Made) -> str:
+    if made.kept:
+        return f"What this run changed was put back, but for what is in use by now: {'; '.join(made.kept)}."
+    return "Everything was put back as it was." if done else "Nothing was changed."
 
 
 def _take_back(done: Sequence[Step], cloud: Cloud, made: Made, on_step: Callable[[str], None]) -> list[str]:

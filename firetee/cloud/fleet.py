@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError
+from firetee.cloud.errors import CloudError, is_denied
 from firetee.cloud.state import SUPPORTED_RUNTIMES
 
 
@@ -21,6 +22,33 @@ def parse_tags(texts: Sequence[str]) -> dict[str, str]:
     return tags
 
 
+class Use(NamedTuple):
+    """What a function uses that commands of ours make: layer versions by ARN, delivery streams by name."""
+
+    layers: tuple[str, ...]
+    stream_names: tuple[str, ...]
+
+
+def in_use(cloud: Cloud, uses: Callable[[Use], bool]) -> bool:
+    """Whether some function of the region uses a thing; also if that may not be looked at: then nothing is deleted."""
+    try:
+        for config in _configurations(cloud):
+            env = (config.get("Environment") or {}).get("Variables") or {}
+            named = [each.strip().rpartition("/")[2] for each in env.get("FIRETEE_STREAM", "").split(",")]
+            if uses(Use(tuple(each["Arn"] for each in config.get("Layers") or []), tuple(named))):
+                return True
+    except Exception as error:
+        if not is_denied(error):
+            raise
+        return True
+    return False
+
+
+def _configurations(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
+    for page in cloud.client("lambda").get_paginator("list_functions").paginate():
+        yield from page["Functions"]
+
+
 def select(cloud: Cloud, tags: Mapping[str, str]) -> list[str]:
     """The names of the region's Python functions (zip packages) that carry all the tags, sorted.
 
@@ -28,8 +56,7 @@ def select(cloud: Cloud, tags: Mapping[str, str]) -> list[str]:
     """
     names = {
         each["FunctionName"]: each["FunctionArn"]
-        for page in cloud.client("lambda").get_paginator("list_functions").paginate()
-        for each in page["Functions"]
+        for each in _configurations(cloud)
         if each.get("Runtime") in SUPPORTED_RUNTIMES
     }
     if tags:

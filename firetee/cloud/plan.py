@@ -13,6 +13,7 @@ from firetee.cloud.state import SUPPORTED_RUNTIMES, FunctionState
 from firetee.cloud.steps import (
     NEW_LAYER,
     AwaitUpdate,
+    Confirm,
     PublishLayer,
     RewireFunction,
     SetRolePolicy,
@@ -124,16 +125,15 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
         if wish.zip_ is None:
             raise CloudError("There is no layer to attach.", "Give --layer-arn or --zip.")
         found.append(PublishLayer(wish.layer_name, wish.zip_))
-    if wish.change_role:
-        document = permission(function, wanted.env)
-        if policy_now != document:
-            found.append(
-                SetRolePolicy(function.role_arn, policy.name_for(function.name, function.region), policy_now, document)
-            )
+    document = permission(function, wanted.env) if wish.change_role else None
+    if document is not None and policy_now != document:
+        name = policy.name_for(function.name, function.region)
+        found.append(SetRolePolicy(function.role_arn, name, policy_now, document, function.name))
     if wanted != now:
-        record = wiring.remember(now, _record(function), layer_name=wish.layer_name)
-        found += _tag_steps(function, undo.encode(record))
+        record = undo.encode(wiring.remember(now, _record(function), layer_name=wish.layer_name))
+        found += _tag_steps(function, record)
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
+        found.append(Confirm(function, record, document))
     return Plan(function.name, tuple(found), _notes(function) if found else ())
 
 
@@ -155,7 +155,7 @@ def plan_detach(
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
     if policy_now is not None:
         name = policy.name_for(function.name, function.region)
-        found.append(SetRolePolicy(function.role_arn, name, policy_now, None))
+        found.append(SetRolePolicy(function.role_arn, name, policy_now, None, function.name))
     found += _tag_steps(function, {})
     return Plan(function.name, tuple(found), _notes(function) if found else ())
 
@@ -172,7 +172,7 @@ def _record(function: FunctionState) -> undo.UndoRecord | None:
 
 def _tag_steps(function: FunctionState, wanted: dict[str, str]) -> list[Step]:
     have = undo.ours(function.tags)
-    return [SetTags(function.arn, have, wanted)] if have != wanted else []
+    return [SetTags(function.arn, have, wanted, function.name)] if have != wanted else []
 
 
 def _notes(function: FunctionState) -> tuple[str, ...]:

@@ -2,20 +2,29 @@
 
 Every step makes one change, so that an AWS refusal means that nothing of it happened. `undo` may run when it is not
 known whether `apply` took effect: it finds what is there and leaves the rest alone.
+
+Others may be at work on the same function. `apply` therefore looks again before it writes, and raises Conflict if what
+is there is not what the plan was made for; `undo` touches only what still has the value that this run wrote, and leaves
+what somebody else has come to use.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firetee.cloud import arns, layers
+from botocore.exceptions import ClientError
+
+from firetee.cloud import arns, fleet, layers, policy
+from firetee.cloud import undo as undo_record
 from firetee.cloud.aws import PROPAGATION_PATIENCE_S, UPDATE_PATIENCE_S, Cloud
-from firetee.cloud.errors import CloudError, code_of, is_denied, is_missing
+from firetee.cloud.errors import CloudError, Conflict, code_of, is_denied, is_missing
 from firetee.cloud.layers import LayerZip
 from firetee.cloud.state import FunctionState, read_function, wait_until_settled
-from firetee.cloud.wiring import Wiring
+from firetee.cloud.wiring import EXEC_WRAPPER, PREFIX, WRAPPER_VARIABLE, Wiring
 
 NEW_LAYER = "(the layer, once published)"
 """Stands in a plan for the ARN of a layer version that the plan itself publishes."""
@@ -30,6 +39,8 @@ class Made:
     layer_was_there: bool = False
     """Somebody else published the same content meanwhile: not ours to delete."""
     function_changed: bool = False
+    kept: list[str] = field(default_factory=list)
+    """What `undo` left as it is, because somebody else uses it by now."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +100,25 @@ class PublishLayer:
         if made.layer_was_there:
             return
         found = layers.find(cloud, self.name, self.zip_.sha256)
-        if found:
-            cloud.client("lambda").delete_layer_version(LayerName=self.name, VersionNumber=found.version)
+        if found is None or (made.layer and found.arn != made.layer):
+            return
+        if fleet.in_use(cloud, lambda function: found.arn in function.layers):
+            made.kept.append(f"layer {found.arn}")
+            return
+        cloud.client("lambda").delete_layer_version(LayerName=self.name, VersionNumber=found.version)
 
 
 @dataclass(frozen=True)
 class SetRolePolicy:
-    """Make the role's inline policy `name` say `after`; None takes it away."""
+    """Make the role's inline policy `name` say `after`; None takes it away. `function_name` or
+    `stream_name` is who needs it."""
 
     role_arn: str
     name: str
     before: Any
     after: Any
+    function_name: str = ""
+    stream_name: str = ""
 
     @property
     def role(self) -> str:
@@ -124,6 +142,8 @@ class SetRolePolicy:
         return [Change(f"role {self.role}, policy {self.name}", _policy_text(self.before), _policy_text(self.after))]
 
     def apply(self, cloud: Cloud, made: Made) -> None:
+        if _policy_now(cloud, self.role_arn, self.name) not in (self.before, _HIDDEN):
+            raise Conflict(f"Somebody else changed the policy {self.name} while this ran.", "Run the command again.")
         try:
             self._set(cloud, self.after)
         except Exception as error:
@@ -132,7 +152,24 @@ class SetRolePolicy:
             raise RoleNotOurs(self) from error
 
     def undo(self, cloud: Cloud, made: Made) -> None:
+        if _policy_now(cloud, self.role_arn, self.name) not in (self.after, _HIDDEN):
+            return
+        if self._is_needed(cloud):
+            made.kept.append(f"policy {self.name}")
+            return
         self._set(cloud, self.before)
+        # Whoever attaches writes the permission first and looks for it afterwards (`Confirm`); this is the other half:
+        # whichever of two runs comes last sees what the other did.
+        if self._is_needed(cloud):
+            self._set(cloud, self.after)
+            made.kept.append(f"policy {self.name}")
+
+    def _is_needed(self, cloud: Cloud) -> bool:
+        if self.after is None:
+            return False
+        if self.stream_name:
+            return _is_there(cloud, self.stream_name)
+        return _is_attached(cloud, self.function_name)
 
     def _set(self, cloud: Cloud, document: Any) -> None:
         iam = cloud.client("iam")
@@ -171,6 +208,7 @@ class SetTags:
     function_arn: str
     before: dict[str, str]
     after: dict[str, str]
+    function_name: str = ""
 
     @property
     def title(self) -> str:
@@ -191,10 +229,23 @@ class SetTags:
         ]
 
     def apply(self, cloud: Cloud, made: Made) -> None:
+        if self._now(cloud) != self.before:
+            raise Conflict("Somebody else changed the undo record while this ran.", "Run the command again.")
         self._move(cloud, self.before, self.after)
 
     def undo(self, cloud: Cloud, made: Made) -> None:
-        self._move(cloud, self.after, self.before)
+        if self.after and _is_attached(cloud, self.function_name):
+            made.kept.append("the undo record")
+            return
+        # A write may have been carried out in part: what neither state explains is somebody else's.
+        if all(value in {self.before.get(key), self.after.get(key)} for key, value in self._now(cloud).items()):
+            self._move(cloud, self.after, self.before)
+            if self.after and _is_attached(cloud, self.function_name):  # as for the permission: who comes last, sees
+                self._move(cloud, self.before, self.after)
+                made.kept.append("the undo record")
+
+    def _now(self, cloud: Cloud) -> dict[str, str]:
+        return undo_record.ours(cloud.client("lambda").list_tags(Resource=self.function_arn).get("Tags") or {})
 
     def _move(self, cloud: Cloud, old: dict[str, str], new: dict[str, str]) -> None:
         client = cloud.client("lambda")
@@ -218,11 +269,18 @@ class RewireFunction:
 
     @property
     def by_hand(self) -> str:
-        environment = json.dumps({"Variables": dict(self.before.env)})
+        # Never a whole environment: a command to paste would hold the values of the function's own variables.
+        command = "attach" if WRAPPER_VARIABLE in self.before.env and self._takes_off else "detach"
+        names = ", ".join(change.what.removeprefix("variable ") for change in self.changes() if change.what != "layer")
         return (
-            f"aws lambda update-function-configuration --function-name {self.function.name} "
-            f"--environment '{environment}' --layers {' '.join(self.before.layers) or '[]'}"
+            f"run `firetee {command} {self.function.name}{' --stream NAME' * (command == 'attach')}` once it can be "
+            f"changed again, or put back in its configuration: {names or 'no variable'}; "
+            f"layers {' '.join(self.before.layers) or 'none'}"
         )
+
+    @property
+    def _takes_off(self) -> bool:
+        return self.after.env.get(WRAPPER_VARIABLE) != EXEC_WRAPPER
 
     def changes(self) -> list[Change]:
         found = [
@@ -238,33 +296,112 @@ class RewireFunction:
         wait_until_settled(cloud, self.function.name)
         now = read_function(cloud, self.function.name)
         if Wiring(now.env, now.layers) != Wiring(dict(self.before.env), self.before.layers):
-            raise CloudError(
-                f"Somebody else changed {self.function.name} while this ran.", "Run the command again: it plans anew."
-            )
+            raise Conflict(f"Somebody else changed {self.function.name} while this ran.", "Run the command again.")
         made.function_changed = True
-        self._update(cloud, self.after, made, now.revision)
+        try:
+            self._update(cloud, self.after, made, now.revision)
+        except Conflict:
+            made.function_changed = False
+            raise
 
     def undo(self, cloud: Cloud, made: Made) -> None:
         if not made.function_changed:
             return
         cloud.until(lambda: _is_settled(cloud, self.function.name), f"the update of {self.function.name}")
-        self._update(cloud, self.before, made, "")
+        now = read_function(cloud, self.function.name)
+        if Wiring(now.env, now.layers) == self._resolved(self.after, made):
+            try:
+                self._update(cloud, self.before, made, now.revision)
+            except Conflict as conflict:
+                made.kept.append(conflict.message)
+        elif Wiring(now.env, now.layers) != self.before:
+            made.kept.append(f"the configuration of {self.function.name}, which somebody else has changed since")
         made.function_changed = False
+
+    def _resolved(self, wiring: Wiring, made: Made) -> Wiring:
+        return Wiring(dict(wiring.env), tuple(made.layer if each == NEW_LAYER else each for each in wiring.layers))
 
     def _update(self, cloud: Cloud, wiring: Wiring, made: Made, revision: str) -> None:
         request: dict[str, Any] = {
             "FunctionName": self.function.name,
             "Environment": {"Variables": dict(wiring.env)},
-            "Layers": [made.layer if each == NEW_LAYER else each for each in wiring.layers],
+            "Layers": list(self._resolved(wiring, made).layers),
+            "RevisionId": revision,
         }
-        if revision:
-            request["RevisionId"] = revision
-        cloud.retrying(
-            lambda: cloud.client("lambda").update_function_configuration(**request),
-            lambda error: code_of(error) == "ResourceConflictException",  # an update that began meanwhile
-            UPDATE_PATIENCE_S,
-            2.0,
-        )
+        try:
+            cloud.retrying(
+                lambda: cloud.client("lambda").update_function_configuration(**request),
+                lambda error: code_of(error) == "ResourceConflictException",  # an update that began meanwhile
+                UPDATE_PATIENCE_S,
+                2.0,
+            )
+        except ClientError as error:
+            message = str(error.response.get("Error", {}).get("Message", ""))
+            if code_of(error) == "PreconditionFailedException":
+                raise Conflict(
+                    f"Somebody else changed {self.function.name} while this ran.", "Run the command again."
+                ) from None
+            if "ayer version" in message and "does not exist" in message:
+                raise Conflict(f"{message} Somebody deleted it while this ran.", "Run the command again.") from None
+            # Lambda quotes the variables it was sent; what is not ours is shown to nobody.
+            hidden = without_values(message, {**self.before.env, **wiring.env})
+            if hidden != message:
+                error.response["Error"]["Message"] = hidden
+            raise
+
+
+def without_values(text: str, env: Mapping[str, str]) -> str:
+    """The text without the values of variables that are not firetee's, as they are and as JSON writes them."""
+    for key, value in sorted(env.items(), key=lambda item: -len(item[1])):
+        if value and not key.startswith(PREFIX) and key != WRAPPER_VARIABLE:
+            for shown in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+                if len(shown) > _TOO_SHORT_TO_HIDE:
+                    text = text.replace(shown, "***")
+                else:
+                    text = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", "***", text)
+    return text
+
+
+_TOO_SHORT_TO_HIDE = 3
+"""Up to this length a value is taken out as a whole word only, or the text would not be readable. A choice."""
+
+
+_HIDDEN = object()
+"""Stands for a policy that nobody lets us look at."""
+
+
+def _policy_now(cloud: Cloud, role_arn: str, name: str) -> Any:
+    """The role's inline policy of that name; None if there is none, `_HIDDEN` if it may not be looked at."""
+    try:
+        answer = cloud.client("iam").get_role_policy(RoleName=arns.role_name(role_arn), PolicyName=name)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        if is_denied(error):
+            return _HIDDEN
+        raise
+    return answer["PolicyDocument"]
+
+
+def _is_there(cloud: Cloud, stream: str) -> bool:
+    """Whether the delivery stream exists, and is not about to vanish."""
+    try:
+        answer = cloud.client("firehose").describe_delivery_stream(DeliveryStreamName=stream)
+    except ClientError as error:
+        if is_missing(error):
+            return False
+        raise
+    return not str(answer["DeliveryStreamDescription"]["DeliveryStreamStatus"]).startswith(("DELETING", "CREATING_F"))
+
+
+def _is_attached(cloud: Cloud, name: str) -> bool:
+    """Whether firetee is on the function now."""
+    if not name:
+        return False
+    try:
+        return read_function(cloud, name).env.get(WRAPPER_VARIABLE) == EXEC_WRAPPER
+    except CloudError:
+        return False  # the function is gone
 
 
 def _is_settled(cloud: Cloud, name: str) -> bool:
@@ -292,6 +429,34 @@ class AwaitUpdate:
 
 
 @dataclass(frozen=True)
+class Confirm:
+    """Write permission and undo record again if they are gone: another run's undo may have met them."""
+
+    function: FunctionState
+    tags: dict[str, str]
+    policy: Any
+    """The permission that attaching has written or found; None if the role is left alone."""
+    title: str = "see that nobody has taken it back"
+    by_hand: str = ""
+
+    def changes(self) -> list[Change]:
+        return []
+
+    def apply(self, cloud: Cloud, made: Made) -> None:
+        name = policy.name_for(self.function.name, self.function.region)
+        if not _is_attached(cloud, self.function.name):
+            return  # somebody has detached it since
+        if self.policy is not None and _policy_now(cloud, self.function.role_arn, name) is None:
+            SetRolePolicy(self.function.role_arn, name, None, self.policy).apply(cloud, made)
+        client = cloud.client("lambda")
+        if not undo_record.ours(client.list_tags(Resource=self.function.arn).get("Tags") or {}):
+            client.tag_resource(Resource=self.function.arn, Tags=self.tags)
+
+    def undo(self, cloud: Cloud, made: Made) -> None:
+        """What it writes belongs to the steps before it, which take it back."""
+
+
+@dataclass(frozen=True)
 class CreateBucket:
     """A bucket for the delivered lines: private, encrypted, over TLS only, with a lifetime for its objects."""
 
@@ -299,6 +464,8 @@ class CreateBucket:
     region: str
     keep_days: int
     policy: Any
+    stream_name: str = ""
+    """The stream that delivers into it."""
 
     @property
     def title(self) -> str:
@@ -316,7 +483,12 @@ class CreateBucket:
         request: dict[str, Any] = {"Bucket": self.name}
         if self.region != "us-east-1":  # S3 refuses us-east-1 as a location constraint
             request["CreateBucketConfiguration"] = {"LocationConstraint": self.region}
-        s3.create_bucket(**request)
+        try:
+            s3.create_bucket(**request)
+        except ClientError as error:
+            if code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+            raise Conflict(f"Somebody else made the bucket {self.name} meanwhile.", "Run the command again.") from None
         try:
             self._furnish(s3)
         except Exception:
@@ -356,6 +528,9 @@ class CreateBucket:
         s3.put_bucket_policy(Bucket=self.name, Policy=json.dumps(self.policy))
 
     def undo(self, cloud: Cloud, made: Made) -> None:
+        if self.stream_name and _is_there(cloud, self.stream_name):
+            made.kept.append(f"bucket {self.name}")
+            return
         try:
             cloud.client("s3").delete_bucket(Bucket=self.name)
         except Exception as error:
@@ -369,6 +544,8 @@ class CreateRole:
 
     name: str
     trust: Any
+    stream_name: str = ""
+    """The stream that uses it."""
 
     @property
     def title(self) -> str:
@@ -382,13 +559,21 @@ class CreateRole:
         return [Change(f"role {self.name}", "", "for Firehose, to write to the bucket")]
 
     def apply(self, cloud: Cloud, made: Made) -> None:
-        cloud.client("iam").create_role(
-            RoleName=self.name,
-            AssumeRolePolicyDocument=json.dumps(self.trust),
-            Description="Lets Data Firehose deliver what firetee sends",
-        )
+        try:
+            cloud.client("iam").create_role(
+                RoleName=self.name,
+                AssumeRolePolicyDocument=json.dumps(self.trust),
+                Description="Lets Data Firehose deliver what firetee sends",
+            )
+        except ClientError as error:
+            if code_of(error) not in {"EntityAlreadyExists", "EntityAlreadyExistsException"}:
+                raise
+            raise Conflict(f"Somebody else made the role {self.name} meanwhile.", "Run the command again.") from None
 
     def undo(self, cloud: Cloud, made: Made) -> None:
+        if self.stream_name and _is_there(cloud, self.stream_name):
+            made.kept.append(f"role {self.name}")
+            return
         try:
             cloud.client("iam").delete_role(RoleName=self.name)
         except Exception as error:
@@ -417,19 +602,27 @@ class CreateStream:
     def apply(self, cloud: Cloud, made: Made) -> None:
         firehose = cloud.client("firehose")
         # A role that was made a moment ago is not known everywhere yet: Firehose then says that it cannot assume it.
-        cloud.retrying(
-            lambda: firehose.create_delivery_stream(
-                DeliveryStreamName=self.name,
-                DeliveryStreamType="DirectPut",
-                ExtendedS3DestinationConfiguration=self.destination,
-                Tags=[{"Key": "created-by", "Value": "firetee"}],
-            ),
-            lambda error: code_of(error) == "InvalidArgumentException" and "assume" in str(error),
-            PROPAGATION_PATIENCE_S,
-            3.0,
-        )
+        try:
+            cloud.retrying(
+                lambda: firehose.create_delivery_stream(
+                    DeliveryStreamName=self.name,
+                    DeliveryStreamType="DirectPut",
+                    ExtendedS3DestinationConfiguration=self.destination,
+                    Tags=[{"Key": "created-by", "Value": "firetee"}],
+                ),
+                lambda error: code_of(error) == "InvalidArgumentException" and "assume" in str(error),
+                PROPAGATION_PATIENCE_S,
+                3.0,
+            )
+        except ClientError as error:
+            if code_of(error) != "ResourceInUseException":
+                raise
+            raise Conflict(f"Somebody else made the stream {self.name} meanwhile.", "Run the command again.") from None
 
     def undo(self, cloud: Cloud, made: Made) -> None:
+        if fleet.in_use(cloud, lambda function: self.name in function.stream_names):
+            made.kept.append(f"delivery stream {self.name}")
+            return
         try:
             cloud.client("firehose").delete_delivery_stream(DeliveryStreamName=self.name)
         except Exception as error:

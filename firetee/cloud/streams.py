@@ -12,6 +12,7 @@ from firetee.cloud import policy, steps
 from firetee.cloud.arns import Stream, partition_of
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, code_of, is_denied, is_missing
+from firetee.cloud.state import read_inline_policy
 
 PREFIX = "lines/day=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 """Where lines go in the bucket: by UTC day and hour, in the form that Athena and Glue read as partitions."""
@@ -114,11 +115,12 @@ def steps_to_create(cloud: Cloud, stream: Stream, keep_days: int = KEEP_DAYS) ->
     role_arn = f"arn:{partition}:iam::{stream.arn.account}:role/{role}"
     found: list[steps.Step] = []
     if not _has_bucket(cloud, bucket):
-        found.append(steps.CreateBucket(bucket, stream.arn.region, keep_days, policy.tls_only(bucket_arn)))
+        found.append(steps.CreateBucket(bucket, stream.arn.region, keep_days, policy.tls_only(bucket_arn), stream.name))
     if not _has_role(cloud, role):
-        found.append(steps.CreateRole(role, policy.trust_firehose(stream.arn.account)))
-    wanted = policy.deliver_to(bucket_arn, log_group_arn)
-    found.append(steps.SetRolePolicy(role_arn, "deliver", None, wanted))
+        found.append(steps.CreateRole(role, policy.trust_firehose(stream.arn.account), stream.name))
+    now, wanted = read_inline_policy(cloud, role_arn, "deliver"), policy.deliver_to(bucket_arn, log_group_arn)
+    if now != wanted:
+        found.append(steps.SetRolePolicy(role_arn, "deliver", now, wanted, stream_name=stream.name))
     destination = {
         "RoleARN": role_arn,
         "BucketARN": bucket_arn,

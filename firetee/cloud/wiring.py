@@ -36,6 +36,11 @@ def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME) -> bool:
     return arns.layer_name(layer_version_arn) == layer_name
 
 
+def is_attached(now: Wiring, *, layer_name: str = LAYER_NAME) -> bool:
+    """Whether firetee runs in a function with this wiring: layer and exec wrapper are there."""
+    return now.env.get(WRAPPER_VARIABLE) == EXEC_WRAPPER and any(is_ours(each, layer_name) for each in now.layers)
+
+
 def attached(now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME) -> Wiring:
     """The wiring with firetee in it.
 
@@ -55,9 +60,14 @@ def attached(now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name
 
 
 def remember(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> UndoRecord:
-    """What `detached` will need. A record from an earlier attach stands: it knows what was there first."""
+    """What `detached` will need. A record from an earlier attach stands: it knows what was there first.
+
+    A function that is attached already, without a record, was bare before: what is recorded is never an attached state.
+    """
     if record is not None:
         return record
+    if is_attached(now, layer_name=layer_name):
+        now = detached(now, None, layer_name=layer_name)
     env = {key: value for key, value in now.env.items() if key.startswith(PREFIX) or key == WRAPPER_VARIABLE}
     layer = next((each for each in now.layers if is_ours(each, layer_name)), "")
     return UndoRecord(env, layer)

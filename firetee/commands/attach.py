@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from firetee.cloud import arns, layers, payload, policy, state, streams
-from firetee.cloud.executor import execute
+from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
-from firetee.cloud.steps import Step
 from firetee.cloud.wiring import LAYER_NAME, PREFIX
 from firetee.commands import changing
 from firetee.commands.common import EXIT_CODES, failures_shown, json_option, open_cloud, region_option
@@ -68,17 +67,18 @@ def attach(
     if zip_ is not None:
         found = layers.find(cloud, layer_name, zip_.sha256)
         layer_arn = found.arn if found else ""
-    shared: list[Step] = []
-    if create_stream:
-        wanted = arns.stream(stream, cloud.region, cloud.account)
-        if wanted is None:
-            raise click.UsageError("--create-stream makes one stream: give its name.")
-        shared = streams.steps_to_create(cloud, wanted, keep_days)
-    if len(chosen) > 1 and not dry_run:
+    wanted = arns.stream(stream, cloud.region, cloud.account) if create_stream else None
+    if create_stream and wanted is None:
+        raise click.UsageError("--create-stream makes one stream: give its name.")
+
+    def shared() -> Plan:
+        return Plan(stream, tuple(streams.steps_to_create(cloud, wanted, keep_days)) if wanted else ())
+
+    alone = len(chosen) == 1 or dry_run
+    if not alone:
         # What all functions share is made before the first, once; a function's failure must not take it from the
         # others.
-        execute(shared, cloud)
-        shared = []
+        carry_out(shared, cloud)
         if zip_ is not None:
             layer_arn = layers.find_or_publish(cloud, layer_name, zip_).arn
     wish = Wish(
@@ -95,7 +95,7 @@ def attach(
         function = state.read_function(cloud, name)
         _refuse_versions(function, name)
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
-        return plan_attach(function, wish, now, shared)
+        return plan_attach(function, wish, now, shared().steps if alone else ())
 
     changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}")
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from firetee.cloud import fleet
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, explain
-from firetee.cloud.executor import execute
+from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Change
 from firetee.commands.common import console, failure_fields, leave, show_failure, worst
@@ -92,10 +92,17 @@ def run(
 
         def one(name: str) -> Outcome:
             made: Plan | None = None
-            try:
+
+            def planned() -> Plan:
+                nonlocal made
                 made = plan(name)
-                if not dry_run:
-                    execute(made.steps, cloud, lambda title: progress.update(task, description=f"{name}: {title}"))
+                return made
+
+            try:
+                if dry_run:
+                    planned()
+                else:
+                    carry_out(planned, cloud, lambda title: progress.update(task, description=f"{name}: {title}"))
             except Exception as error:  # noqa: BLE001 - one function's failure is a result
                 return Outcome(name, made, explain(error))
             finally:

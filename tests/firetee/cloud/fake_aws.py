@@ -39,6 +39,7 @@ _LAMBDA_ROUTES = (
     ("GET", r"/functions/[^/]+$", "GetFunction"),
     ("POST", r"/functions/?$", "CreateFunction"),
     ("GET", r"/functions/?$", "ListFunctions"),
+    ("GET", r"/tags/", "ListTags"),
     ("POST", r"/tags/", "TagResource"),
     ("DELETE", r"/tags/", "UntagResource"),
     ("POST", r"/layers/[^/]+/versions$", "PublishLayerVersion"),
@@ -97,6 +98,11 @@ class FakeAws:
         """
         with self._lock:
             self._faults.append(_Fault(operation, code, status, message, times, after, carried_out))
+
+    def forget_faults(self) -> None:
+        """Make no call fail any more."""
+        with self._lock:
+            self._faults.clear()
 
     def before(self, operation: str, action: Callable[[], None]) -> None:
         """Run `action` once when the operation next arrives: another person's change at the worst moment."""

@@ -6,8 +6,9 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, Leftovers
-from firetee.cloud.executor import execute
+from firetee.cloud.errors import CloudError, Conflict, Leftovers
+from firetee.cloud.executor import TRIES, carry_out, execute
+from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Change, Made
 
 
@@ -85,3 +86,17 @@ def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(cloud: Cloud) ->
         execute([Note(log, "a"), stuck, Note(log, "c", refusal())], cloud)
     assert raised.value.left == ("b: Act: No: no By hand: undo b by hand",)
     assert log[-1] == "undo a"
+
+
+def test_a_conflict_is_planned_again_from_what_is_there_by_then(cloud: Cloud) -> None:
+    log: list[str] = []
+    plans = [Plan("f", (Note(log, "a"), Note(log, "b", Conflict("met another")))), Plan("f", (Note(log, "c"),))]
+    assert carry_out(lambda: plans.pop(0), cloud).steps[0].title == "c"
+    assert log == ["apply a", "apply b", "undo a", "apply c"]
+
+
+def test_conflicts_without_end_are_given_up_and_named(cloud: Cloud) -> None:
+    log: list[str] = []
+    with pytest.raises(Conflict, match="met another"):
+        carry_out(lambda: Plan("f", (Note(log, "a", Conflict("met another")),)), cloud)
+    assert log == ["apply a"] * TRIES

@@ -24,7 +24,7 @@ WISH = Wish("app-logs", zip_=LayerZip(b"zip", "hash"))
 
 def test_the_permission_comes_first_and_what_was_there_is_noted_before_it_is_changed() -> None:
     steps = [type(step).__name__ for step in plan_attach(FUNCTION, WISH, None).steps]
-    assert steps == ["PublishLayer", "SetRolePolicy", "SetTags", "RewireFunction", "AwaitUpdate"]
+    assert steps == ["PublishLayer", "SetRolePolicy", "SetTags", "RewireFunction", "AwaitUpdate", "Confirm"]
 
 
 def test_detaching_goes_the_other_way_round() -> None:

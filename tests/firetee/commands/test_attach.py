@@ -4,6 +4,7 @@ refuses."""
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +287,7 @@ def test_an_update_that_never_ends_is_reported_and_taken_back(
     assert_untouched(account, before)
 
 
-def test_a_change_by_somebody_else_in_between_is_not_overwritten(
+def test_a_change_by_somebody_else_in_between_is_kept_and_planned_with(
     run: Run, account: Account, aws: FakeAws, layer_zip: Path
 ) -> None:
     account.function(env={"MODE": "fast"})
@@ -298,8 +299,10 @@ def test_a_change_by_somebody_else_in_between_is_not_overwritten(
 
     aws.before("TagResource", meanwhile)
     result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
-    assert result.exit_code == 1
-    assert "Somebody else changed orders while this ran" in result.output
+    assert result.exit_code == 0, result.output
+    assert account.env()["MODE"] == "slow"
+    assert account.env()["FIRETEE_STREAM"] == "app-logs"
+    run(detach, "orders")
     assert account.env() == {"MODE": "slow"}
     assert account.everything()["tags"] == {}
 
@@ -408,3 +411,129 @@ def test_without_credentials_the_message_says_how_to_sign_in(
     result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, session=fresh)
     assert result.exit_code == 1
     assert "aws sso login" in result.output
+
+
+# Two runs at once
+
+
+CHANGES = ["PublishLayerVersion", "PutRolePolicy", "TagResource", "UpdateFunctionConfiguration"]
+
+
+@pytest.mark.parametrize("moment", CHANGES)
+@pytest.mark.parametrize("failure", ["", "AccessDeniedException"])
+def test_a_run_that_another_one_overtakes_takes_nothing_away_from_it(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, moment: str, failure: str
+) -> None:
+    """Another run attaches the same function, from its beginning to its end, at each moment of this one; and this one
+    then goes on, or is refused what it wants."""
+    account.function(env={"MODE": "fast"})
+    bare = account.everything()
+
+    def overtake() -> None:
+        other = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+        assert other.exit_code == 0, other.output
+        if failure:
+            aws.fail(moment, failure)
+            aws.fail("UpdateFunctionConfiguration", failure)
+
+    aws.before(moment, overtake)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0 or failure, result.output
+    there = account.everything()
+    assert account.env()["FIRETEE_STREAM"] == "app-logs"
+    assert there["policies"][POLICY]["Statement"][0]["Resource"] == STREAM_ARN
+    layers = [each["Arn"] for each in there["configuration"]["Layers"]]
+    assert layers[0] in [
+        each["LayerVersionArn"] for each in account.lambda_.list_layer_versions(LayerName="firetee")["LayerVersions"]
+    ]
+    aws.forget_faults()
+    assert run(detach, "orders").exit_code == 0
+    assert account.everything() == bare
+
+
+@pytest.mark.parametrize("moment", ["PutBucket", "CreateRole", "CreateDeliveryStream"])
+def test_two_runs_that_create_the_same_stream_share_it(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, moment: str
+) -> None:
+    account.function("orders")
+    account.function("bills")
+    arguments = ("--stream", "app-logs", "--create-stream", "--zip", layer_zip)
+
+    def overtake() -> None:
+        assert run(attach, "bills", *arguments).exit_code == 0
+        aws.fail("UpdateFunctionConfiguration", "AccessDeniedException")
+
+    aws.before(moment, overtake)
+    run(attach, "orders", *arguments)
+    description = account.firehose.describe_delivery_stream(DeliveryStreamName="app-logs")["DeliveryStreamDescription"]
+    destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
+    assert [each["Name"] for each in account.s3.list_buckets()["Buckets"]] == [destination["BucketARN"][13:]]
+    role = destination["RoleARN"].rsplit("/", 1)[-1]
+    assert account.iam.list_role_policies(RoleName=role)["PolicyNames"] == ["deliver"]
+
+
+def test_a_permission_that_another_runs_undo_has_met_is_written_again(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+
+    def undo_of_another() -> None:
+        account.iam.delete_role_policy(RoleName="orders-role", PolicyName=POLICY)
+        arn = account.lambda_.get_function(FunctionName="orders")["Configuration"]["FunctionArn"]
+        account.lambda_.untag_resource(Resource=arn, TagKeys=["firetee:undo"])
+
+    aws.before("UpdateFunctionConfiguration", undo_of_another)
+    assert run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip).exit_code == 0
+    there = account.everything()
+    assert list(there["policies"]) == [POLICY]
+    assert list(there["tags"]) == ["firetee:undo"]
+
+
+# Secrets
+
+
+SECRETS = {"DB_PASSWORD": "hunter2-s3cr3t", "TOKEN": 'quo"ted\\ß', "PIN": "77"}
+
+
+def test_what_cannot_be_taken_back_is_described_without_a_value_of_the_functions_own(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function(env=SECRETS)
+    aws.fail("UpdateFunctionConfiguration", "InternalFailure", status=500, carried_out=True)
+    aws.fail("UpdateFunctionConfiguration", "AccessDeniedException")
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 3
+    assert "firetee detach orders" in result.output
+    assert_secret(result.output)
+    assert list(account.everything()["policies"]) == [POLICY], "a function that stays attached keeps its permission"
+    assert run(detach, "orders").exit_code == 0
+    assert account.env() == SECRETS
+    assert account.everything()["policies"] == {}
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_lambda_quotes_of_the_variables_is_not_shown(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, more: tuple[str, ...]
+) -> None:
+    account.function(env=SECRETS)
+    quoted = json.dumps(SECRETS, separators=(",", ":"))
+    aws.fail("UpdateFunctionConfiguration", "InvalidParameterValueException", message=f"String measured: {quoted}")
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, *more)
+    assert result.exit_code == 1
+    assert "DB_PASSWORD" in result.output
+    assert_secret(result.output)
+
+
+@pytest.mark.parametrize("more", [("--dry-run",), ("--dry-run", "--json"), ("--json",), ()])
+def test_a_plan_shows_no_value_of_the_functions_own(
+    run: Run, account: Account, layer_zip: Path, more: tuple[str, ...]
+) -> None:
+    account.function(env=SECRETS)
+    assert_secret(run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, *more).output)
+    assert_secret(run(detach, "orders", *more).output)
+
+
+def assert_secret(output: str) -> None:
+    for value in SECRETS.values():
+        for shown in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+            assert re.search(rf"(?<!\w){re.escape(shown)}(?!\w)", output) is None, output
