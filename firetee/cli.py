@@ -4,12 +4,13 @@ Exit codes, of every command:
     0  done, or nothing to do
     1  failed, or a check found something (lines missing, a diagnosis with problems); nothing is left changed
     2  wrong usage
-    3  failed half way, and something is left changed; the message lists what
+    3  failed or interrupted half way, and something is changed; the message lists what
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 
 import click
 
@@ -50,6 +51,19 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[full][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        wants_json = "--json" in args
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if not wants_json:
+                raise
+            remedy = f"See `{ctx.command_path} --help`."
+            click.echo(json.dumps({"error": error.format_message(), "remedy": remedy}, indent=2))
+            ctx.exit(2)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         prefix = f"{self.name} " if self.name in GROUPS else ""

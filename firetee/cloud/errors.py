@@ -29,6 +29,16 @@ class CloudError(Exception):
         self.remedy = remedy
 
 
+class WrongUsage(CloudError):
+    """What was asked for contradicts itself, or cannot be meant."""
+
+    exit_code = EXIT_USAGE
+
+
+class Interrupted(CloudError):
+    """Ctrl-C. `message` says what became of what was under way."""
+
+
 class Conflict(CloudError):
     """Something is not as it was when the plan was made: another run, or a person, changed it meanwhile. A plan made
     anew may succeed."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, Conflict, Leftovers, explain, may_have_happened
+from firetee.cloud.errors import CloudError, Conflict, Interrupted, Leftovers, explain, may_have_happened
 from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Made, Step
 
@@ -18,8 +18,8 @@ def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] 
     """Apply every step. `on_step` hears each title before its step starts.
 
     Raises CloudError when a step failed and all is as before, Conflict when that was because somebody else changed
-    the same things meanwhile (a plan made anew may succeed), Leftovers when something could not be taken back. An
-    interrupt (Ctrl-C) is treated as a failure of the step it hit, then raised again.
+    the same things meanwhile (a plan made anew may succeed), Interrupted when that was because of Ctrl-C, Leftovers
+    when something could not be taken back.
     """
     made = Made()
     done: list[Step] = []
@@ -34,9 +34,9 @@ def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] 
             left = _take_back(done, cloud, made, on_step)
             if left:
                 raise Leftovers(cause.message, cause.remedy, left) from error
-            if not isinstance(error, Exception):
-                raise
-            if isinstance(error, Conflict):
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted(f"Interrupted. {_what_became(done, made)}") from error
+            if not isinstance(error, Exception) or isinstance(error, Conflict):
                 raise
             raise CloudError(f"{cause.message} {_what_became(done, made)}", cause.remedy) from error
         done.append(step)

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, is_denied
+from firetee.cloud.errors import WrongUsage, is_denied
 from firetee.cloud.state import SUPPORTED_RUNTIMES
 
 
 def parse_tags(texts: Sequence[str]) -> dict[str, str]:
-    """`k=v` texts as a mapping; `k` alone means any value (kept as an empty string). Raises CloudError on an empty
+    """`k=v` texts as a mapping; `k` alone means any value (kept as an empty string). Raises WrongUsage on an empty
     key."""
     tags: dict[str, str] = {}
     for text in texts:
         key, _, value = text.partition("=")
         if not key:
-            raise CloudError(f"{text!r} is not a tag.", "Write --tag KEY=VALUE, or --tag KEY for any value.")
+            raise WrongUsage(f"{text!r} is not a tag.", "Write --tag KEY=VALUE, or --tag KEY for any value.")
         tags[key] = value
     return tags
 

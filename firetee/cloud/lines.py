@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from firetee.cloud.errors import CloudError
+from firetee.cloud.errors import WrongUsage
 
 _GZIP = b"\x1f\x8b"
 _LEVELS = {"TRACE": 0, "DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -111,14 +111,14 @@ class Once:
 
 
 def parse_time(text: str, now: datetime) -> datetime:
-    """`15m`, `2h`, `1d` before `now`, or an ISO time (UTC unless it says otherwise). Raises CloudError on all else."""
+    """`15m`, `2h`, `1d` before `now`, or an ISO time (UTC unless it says otherwise). Raises WrongUsage on all else."""
     ago = re.fullmatch(r"(\d+)([smhd])", text.strip())
     if ago:
         return now - timedelta(seconds=int(ago.group(1)) * _UNITS[ago.group(2)])
     try:
         time = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise CloudError(f"{text!r} is not a time.", "Write 15m, 2h or 1d, or a time like 2026-11-23T13:50.") from None
+        raise WrongUsage(f"{text!r} is not a time.", "Write 15m, 2h or 1d, or a time like 2026-11-23T13:50.") from None
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from firetee.cloud import arns, layers, payload, policy, state, streams
+from firetee.cloud.errors import Leftovers
 from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
 from firetee.cloud.wiring import LAYER_NAME, PREFIX
 from firetee.commands import changing
-from firetee.commands.common import EXIT_CODES, failures_shown, json_option, open_cloud, region_option
+from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
 @click.option("--stream", required=True, metavar="NAME", help="Delivery stream, by name or ARN; several with commas.")
 @click.option("--create-stream", is_flag=True, help="Make the stream, its bucket and its role if they are missing.")
@@ -74,13 +75,19 @@ def attach(
     def shared() -> Plan:
         return Plan(stream, tuple(streams.steps_to_create(cloud, wanted, keep_days)) if wanted else ())
 
+    made: Plan | None = None
     alone = len(chosen) == 1 or dry_run
     if not alone:
         # What all functions share is made before the first, once; a function's failure must not take it from the
         # others.
-        carry_out(shared, cloud)
+        made = carry_out(shared, cloud)
         if zip_ is not None:
-            layer_arn = layers.find_or_publish(cloud, layer_name, zip_).arn
+            try:
+                layer_arn = layers.find_or_publish(cloud, layer_name, zip_).arn
+            except KeyboardInterrupt:
+                left = [f"{change.what}: {change.after}" for step in made.steps for change in step.changes()]
+                left.append(f"perhaps a new version of the layer {layer_name}, which no function uses")
+                raise Leftovers("Interrupted before the first function: none was changed.", "", left) from None
     wish = Wish(
         stream=stream,
         settings=_parsed(settings),
@@ -97,7 +104,7 @@ def attach(
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
         return plan_attach(function, wish, now, shared().steps if alone else ())
 
-    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}")
+    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}", shared=made)
 
 
 def _refuse_versions(function: state.FunctionState, asked: str) -> None:

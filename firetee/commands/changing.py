@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from firetee.cloud import fleet
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, explain
+from firetee.cloud.errors import EXIT_LEFTOVERS, CloudError, Interrupted, WrongUsage, explain
 from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Change
@@ -36,6 +36,11 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         return self.failure.exit_code if self.failure else 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the function is changed, or would be."""
+        return self.failure is None and self.plan is not None and bool(self.plan.steps)
 
     def fields(self, *, dry_run: bool) -> dict[str, Any]:
         """The outcome as the JSON document has it."""
@@ -72,63 +77,121 @@ def run(
     dry_run: bool,
     as_json: bool,
     done: str,
+    shared: Plan | None = None,
 ) -> None:
     """Plan and carry out each function's change, show it, and end the command with the worst exit code.
 
     One function's failure does not stop the others. `done` is what to say of a changed function, in the past tense.
+    `shared` is what was made before, for all of them. After Ctrl-C the exit code is that of a change left half way if
+    anything is changed.
     """
     out = console()
     single = len(functions) == 1
     status = console(stderr=True)
-    with Progress(
+    progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         MofNCompleteColumn(),
         console=status,
         transient=True,
         disable=as_json or not status.is_terminal,
-    ) as progress:
-        task = progress.add_task("functions" if not single else functions[0], total=len(functions))
+        redirect_stdout=False,  # results go to stdout even where only stderr is a terminal
+    )
+    task = progress.add_task("functions" if not single else functions[0], total=len(functions))
 
-        def one(name: str) -> Outcome:
-            made: Plan | None = None
+    def one(name: str) -> Outcome:
+        made: Plan | None = None
 
-            def planned() -> Plan:
-                nonlocal made
-                made = plan(name)
-                return made
+        def planned() -> Plan:
+            nonlocal made
+            made = plan(name)
+            return made
 
-            try:
-                if dry_run:
-                    planned()
-                else:
-                    carry_out(planned, cloud, lambda title: progress.update(task, description=f"{name}: {title}"))
-            except Exception as error:  # noqa: BLE001 - one function's failure is a result
-                return Outcome(name, made, explain(error))
-            finally:
-                progress.advance(task)
-            return Outcome(name, made, None)
+        try:
+            if dry_run:
+                planned()
+            else:
+                carry_out(planned, cloud, lambda title: progress.update(task, description=f"{name}: {title}"))
+        except click.UsageError as error:
+            return Outcome(name, made, WrongUsage(error.format_message()))
+        except KeyboardInterrupt:
+            return Outcome(name, made, Interrupted("Interrupted. Nothing was changed."))
+        except Exception as error:  # noqa: BLE001 - one function's failure is a result
+            return Outcome(name, made, explain(error))
+        finally:
+            progress.advance(task)
+        return Outcome(name, made, None)
 
-        outcomes = [one(functions[0])] if single else _side_by_side(one, functions)
+    def show(outcome: Outcome) -> None:
+        if not as_json:
+            progress.stop()
+            _show(out, outcome, dry_run, done)
+            progress.start()
+
+    if shared is not None and shared.steps and not as_json:
+        _show(out, Outcome(shared.function, shared, None), dry_run, "made")
+    with progress:
+        if single:
+            outcomes = [one(functions[0])]
+            show(outcomes[0])
+        else:
+            outcomes = _side_by_side(one, functions, show, status)
+    code = worst([each.exit_code for each in outcomes])
+    changed = any(each.changed for each in outcomes) or bool(shared and shared.steps)
+    if changed and not dry_run and any(isinstance(each.failure, Interrupted) for each in outcomes):
+        code = EXIT_LEFTOVERS
     if as_json:
         results = [each.fields(dry_run=dry_run) for each in outcomes]
-        click.echo(json.dumps({"dryRun": dry_run, "functions": results}, indent=2))
+        document: dict[str, Any] = {"dryRun": dry_run, "functions": results}
+        if shared is not None:
+            document["shared"] = Outcome(shared.function, shared, None).fields(dry_run=dry_run)["changes"]
+        click.echo(json.dumps(document, indent=2))
     else:
-        for outcome in outcomes:
-            _show(out, outcome, dry_run, done)
         _show_notes(out, outcomes)
-    leave(worst([each.exit_code for each in outcomes]))
+        if not single:
+            out.print(Text(_total(outcomes, dry_run, done), "bold"))
+    leave(code)
 
 
-def _side_by_side(one: Callable[[str], Outcome], functions: Sequence[str]) -> list[Outcome]:
-    """Every function's outcome. After Ctrl-C those under way are brought to their end, and no other is begun."""
+def _side_by_side(
+    one: Callable[[str], Outcome], functions: Sequence[str], show: Callable[[Outcome], None], status: Console
+) -> list[Outcome]:
+    """Every function's outcome, in the order of `functions`; each is shown as soon as it is there.
+
+    After Ctrl-C those under way are brought to their end, and no other is begun: all have an outcome that says so.
+    """
+    found: dict[str, Outcome] = {}
     with ThreadPoolExecutor(FUNCTIONS_AT_ONCE) as pool:
-        pending = [pool.submit(one, name) for name in functions]
-        try:
-            return [each.result() for each in pending]
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-            raise
+        waiting = {pool.submit(one, name): name for name in functions}
+        while waiting:
+            try:
+                for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    name = waiting[future]
+                    if name not in found:
+                        found[name] = _not_begun(name) if future.cancelled() else future.result()
+                        show(found[name])
+                    del waiting[future]
+            except KeyboardInterrupt:
+                for future in waiting:
+                    future.cancel()
+                under_way = sum(not future.done() for future in waiting)
+                status.print(f"Interrupted: waiting for the {under_way} under way; no other function is begun.")
+    return [found[name] for name in functions]
+
+
+def _not_begun(name: str) -> Outcome:
+    return Outcome(name, None, Interrupted("Interrupted before this function was begun: it is as it was."))
+
+
+def _total(outcomes: Sequence[Outcome], dry_run: bool, done: str) -> str:
+    """How many functions fared how, in one line."""
+    changed = sum(each.changed for each in outcomes)
+    same = sum(each.failure is None and not each.changed for each in outcomes)
+    interrupted = sum(isinstance(each.failure, Interrupted) for each in outcomes)
+    failed = sum(each.failure is not None for each in outcomes) - interrupted
+    parts = [f"{changed} {'to be changed' if dry_run else done}", f"{same} with nothing to do"]
+    parts += [f"{failed} failed"] * bool(failed) + [f"{interrupted} not begun or taken back"] * bool(interrupted)
+    return f"{len(outcomes)} functions: {', '.join(parts)}"
 
 
 def _show(out: Console, outcome: Outcome, dry_run: bool, done: str) -> None:

@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import EXIT_LEFTOVERS, CloudError, Leftovers, explain
+from firetee.cloud.errors import (
+    EXIT_LEFTOVERS,
+    EXIT_USAGE,
+    CloudError,
+    Interrupted,
+    Leftovers,
+    WrongUsage,
+    explain,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +32,7 @@ Exit codes:
   0  done, or nothing to do
   1  refused or failed; nothing is left changed
   2  the command line is wrong
-  3  failed half way, and something is left: the message lists it"""
+  3  failed or interrupted half way, and something is changed: the message lists it"""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -73,20 +81,43 @@ def worst(codes: list[int]) -> int:
     return EXIT_LEFTOVERS if EXIT_LEFTOVERS in codes else max(codes, default=0)
 
 
+class Command(click.Command):
+    """A command whose `--json` holds for a wrong command line too: one JSON document on stdout, and exit code 2."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        wants_json = "--json" in args
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not wants_json:
+                raise
+            show_failure(WrongUsage(error.format_message(), f"See `{ctx.command_path} --help`."), as_json=True)
+            ctx.exit(EXIT_USAGE)
+
+
 def failures_shown(command: Callable[P, R]) -> Callable[P, R]:
     """Show a command's failure as `show_failure` does, and end with its exit code. Programming errors are not
     caught."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        failure: CloudError
         try:
-            return command(*args, **kwargs)
+            result = command(*args, **kwargs)
+        except click.UsageError as error:
+            if not kwargs.get("as_json"):
+                raise
+            failure = WrongUsage(error.format_message())
+        except KeyboardInterrupt:
+            failure = Interrupted("Interrupted.")
         except Exception as error:
             module = type(error).__module__
-            if not isinstance(error, CloudError) and not module.startswith("botocore"):
+            if not isinstance(error, (CloudError, OSError, click.ClickException)) and not module.startswith("botocore"):
                 raise
-            failure = explain(error)
-            show_failure(failure, as_json=bool(kwargs.get("as_json")))
-            leave(failure.exit_code)
+            failure = CloudError(error.format_message()) if isinstance(error, click.ClickException) else explain(error)
+        else:
+            return result
+        show_failure(failure, as_json=bool(kwargs.get("as_json")))
+        leave(failure.exit_code)
 
     return run

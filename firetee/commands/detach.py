@@ -8,10 +8,10 @@ from firetee.cloud import policy, state
 from firetee.cloud.plan import Plan, plan_detach
 from firetee.cloud.wiring import LAYER_NAME
 from firetee.commands import changing
-from firetee.commands.common import EXIT_CODES, failures_shown, json_option, open_cloud, region_option
+from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
 @click.option("--all", "every", is_flag=True, help="All Python functions of the region.")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="With --all: only functions with this tag.")

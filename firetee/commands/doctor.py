@@ -11,7 +11,7 @@ from rich.text import Text
 from firetee.cloud.checks import FINE, HINT, PROBLEM, UNKNOWN, examine
 from firetee.cloud.facts import gather
 from firetee.cloud.state import read_function
-from firetee.commands.common import console, failures_shown, json_option, leave, open_cloud, region_option
+from firetee.commands.common import Command, console, failures_shown, json_option, leave, open_cloud, region_option
 
 _MARKS = {
     FINE: ("ok     ", "green"),
@@ -22,7 +22,8 @@ _MARKS = {
 
 
 @click.command(
-    epilog="\b\nExit codes:\n  0  no problem\n  1  at least one problem, or the function cannot be read\n  2  usage"
+    cls=Command,
+    epilog="\b\nExit codes:\n  0  no problem\n  1  at least one problem, or the function cannot be read\n  2  usage",
 )
 @click.argument("function")
 @region_option

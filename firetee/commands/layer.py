@@ -10,12 +10,13 @@ from pathlib import Path
 import click
 
 from firetee import layer, runtimes
+from firetee.commands.common import Command, failures_shown
 from firetee.fetch import FetchError
 
 DEFAULT_ZIP = Path("dist/firetee-layer.zip")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=DEFAULT_ZIP, show_default=True, help="The zip to write."
 )
@@ -27,6 +28,7 @@ DEFAULT_ZIP = Path("dist/firetee-layer.zip")
     help="An interpreter to compile for; may be repeated. By default every CPython >= 3.10 found on this machine.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@failures_shown
 def build(out: Path, pythons: tuple[Path, ...], as_json: bool) -> None:
     """Write the layer's zip: one for every supported Python and both architectures.
 
@@ -48,7 +50,7 @@ def build(out: Path, pythons: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"sha256 {digest}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--zip",
@@ -57,6 +59,7 @@ def build(out: Path, pythons: tuple[Path, ...], as_json: bool) -> None:
     help="The layer's zip; by default a fresh one is built.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@failures_shown
 def unpack(directory: Path, zip_path: Path | None, as_json: bool) -> None:
     """Unpack the layer into DIRECTORY (/opt in a container image): bin/exec-wrapper and firetee/."""
     if zip_path is None:

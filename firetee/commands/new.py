@@ -11,14 +11,14 @@ import click
 
 from firetee.cloud import payload
 from firetee.cloud.errors import CloudError
-from firetee.commands.common import EXIT_CODES, console, failures_shown, json_option
+from firetee.commands.common import EXIT_CODES, Command, console, failures_shown, json_option
 
 _NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9-]{0,39}$")
 """What CloudFormation takes as a stack's name, kept short enough to be the beginning of a bucket's."""
 FILES = ("app.py", "template.yaml", "events/hello.json", "README.md")
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("name")
 @click.option("--directory", type=click.Path(path_type=Path), help="Where to put it; by default ./NAME.")
 @click.option(

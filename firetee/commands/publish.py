@@ -16,6 +16,7 @@ from firetee.cloud.layers import RegionResult
 from firetee.cloud.wiring import LAYER_NAME
 from firetee.commands.common import (
     EXIT_CODES,
+    Command,
     console,
     failure_fields,
     failures_shown,
@@ -27,7 +28,7 @@ from firetee.commands.common import (
 )
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=Command, epilog=EXIT_CODES)
 @click.option(
     "--region", "regions", multiple=True, metavar="REGION", help="May be repeated; by default your own region."
 )

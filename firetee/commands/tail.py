@@ -15,7 +15,7 @@ from firetee.cloud import arns, lines, objects, streams
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError
 from firetee.cloud.lines import Line, Wanted
-from firetee.commands.common import EXIT_CODES, console, failures_shown, open_cloud, region_option
+from firetee.commands.common import EXIT_CODES, Command, console, failures_shown, open_cloud, region_option
 
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "DEBUG": "dim", "TRACE": "dim"}
 POLL_S = 5.0
@@ -24,7 +24,7 @@ LATE = timedelta(minutes=5)
 """How long after its name's hour an object may arrive. Firehose names an object when its buffer begins."""
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(cls=Command, epilog=EXIT_CODES)
 @click.argument("stream")
 @click.option("--function", "function", default="", metavar="NAME", help="Only this function's lines.")
 @click.option("--request-id", default="", metavar="ID", help="Only this invocation's lines; the beginning will do.")

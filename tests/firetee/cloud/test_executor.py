@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from firetee.cloud.aws import Cloud
-from firetee.cloud.errors import CloudError, Conflict, Leftovers
+from firetee.cloud.errors import CloudError, Conflict, Interrupted, Leftovers
 from firetee.cloud.executor import TRIES, carry_out, execute
 from firetee.cloud.plan import Plan
 from firetee.cloud.steps import Change, Made
@@ -72,9 +72,9 @@ def test_a_step_with_an_unclear_answer_is_undone_too(cloud: Cloud, unclear: Exce
     assert log == ["apply a", "apply b", "undo b", "undo a"]
 
 
-def test_an_interrupt_is_taken_back_and_goes_on(cloud: Cloud) -> None:
+def test_an_interrupt_is_taken_back_and_says_so(cloud: Cloud) -> None:
     log: list[str] = []
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match=r"Interrupted\. Everything was put back as it was\."):
         execute([Note(log, "a"), Note(log, "b", KeyboardInterrupt())], cloud)
     assert log == ["apply a", "apply b", "undo b", "undo a"]
 

@@ -4,13 +4,16 @@ refuses."""
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from firetee.commands import changing
 from firetee.commands.attach import attach
 from firetee.commands.detach import detach
 from tests.firetee.cloud.fake_aws import ACCOUNT, REGION, FakeAws
@@ -537,3 +540,97 @@ def assert_secret(output: str) -> None:
     for value in SECRETS.values():
         for shown in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
             assert re.search(rf"(?<!\w){re.escape(shown)}(?!\w)", output) is None, output
+
+
+# Many functions, and Ctrl-C
+
+
+MANY = [f"f{number:02}" for number in range(12)]
+
+
+def interrupt() -> None:
+    """Press Ctrl-C: while the server is at a request, the command waits for its answer."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def attached(account: Account) -> list[str]:
+    return [name for name in MANY if "FIRETEE_STREAM" in account.env(name)]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_ctrl_c_tells_what_was_done_and_what_was_not(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, more: tuple[str, ...]
+) -> None:
+    role = account.role("shared")
+    for name in MANY:
+        account.function(name, role=role)
+    aws.before("UpdateFunctionConfiguration", interrupt)
+    result = run(attach, *MANY, "--stream", "app-logs", "--zip", layer_zip, *more)
+    assert result.exit_code == 3
+    done = attached(account)
+    assert 1 <= len(done) <= 2 * changing.FUNCTIONS_AT_ONCE
+    if more:
+        outcomes = json.loads(result.stdout)["functions"]
+        assert [each["function"] for each in outcomes if each["changed"]] == done
+        assert {each["error"] for each in outcomes if not each["changed"]} == {
+            "Interrupted before this function was begun: it is as it was."
+        }
+    else:
+        lines = [line for line in result.stdout.splitlines() if line.startswith("f") and line.endswith("to app-logs")]
+        assert sorted(line.split(":")[0] for line in lines) == done
+        assert f"12 functions: {len(done)} attached to app-logs" in result.output
+        assert f"{12 - len(done)} not begun or taken back" in result.output
+    assert run(attach, *MANY, "--stream", "app-logs", "--zip", layer_zip).exit_code == 0
+    assert attached(account) == MANY
+
+
+@pytest.mark.parametrize("operation", ["GetFunction", "PutRolePolicy", "UpdateFunctionConfiguration"])
+def test_ctrl_c_on_one_function_takes_it_back_and_says_so(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, operation: str
+) -> None:
+    account.function()
+    before = account.everything()
+    aws.before(operation, interrupt)
+    result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "Interrupted. Nothing was changed." in result.output or "Everything was put back" in result.output
+    assert_untouched(account, before)
+
+
+def test_a_total_stands_at_the_end_and_each_error_beside_its_function(
+    run: Run, account: Account, layer_zip: Path
+) -> None:
+    account.function("orders")
+    account.function("bills", env={"BIG": "x" * 4050})
+    result = run(attach, "bills", "orders", "nobody", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "3 functions: 1 attached to app-logs, 0 with nothing to do, 2 failed" in result.stdout
+    assert "bills\nError: bills: The environment variables" in result.output
+
+
+# Usage, and JSON where it fails
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("--stream", "s"), 2),
+        (("orders",), 2),
+        (("orders", "--stream", "s", "--set", "MODE=x"), 2),
+        (("orders", "--stream", "s", "--no-such-option"), 2),
+        (("--all", "--tag", "=x", "--stream", "s"), 2),
+        (("orders:1", "--stream", "s"), 2),
+        (("nobody", "--stream", "s"), 1),
+        (("orders", "--stream", "s", "--zip", "/nowhere/layer.zip"), 1),
+    ],
+)
+def test_json_is_json_also_when_it_fails(
+    run: Run, account: Account, layer_zip: Path, args: tuple[str, ...], code: int
+) -> None:
+    account.function()
+    account.lambda_.publish_version(FunctionName="orders")
+    zip_ = () if "--zip" in args else ("--zip", layer_zip)
+    result = run(attach, *args, *zip_, "--json")
+    assert result.exit_code == code, result.output
+    document = json.loads(result.stdout)
+    assert document.get("error") or document["functions"][0]["error"]
