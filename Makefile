@@ -2,7 +2,7 @@
 #
 #   make demo     functions in the real emulator, through the layer, into an embedded Firehose: see it work
 #   make test     the tests, with a quick subset of the versions matrix
-#   make matrix   end to end on every CPython found here and every version of the runtime client
+#   make matrix   end to end on every CPython and every version of the runtime client
 #   make check    ruff and mypy
 #   make layer    dist/firetee-layer.zip
 #   make bench    what is claimed, measured

@@ -3,10 +3,10 @@
     bin/exec-wrapper                 what AWS_LAMBDA_EXEC_WRAPPER points at, 0755; everything else is 0644
     firetee/wrapper/*.py             boots the runtime
     firetee/log_capture/*            the engine
-    firetee/*.bundle                 all modules that a plain start needs, compiled, in one file for every CPython at
-                                     hand: /opt is read-only, so that without it every cold start would compile them
-                                     again; and one file is opened sooner than forty
-    firetee/<package>/__pycache__/   each module compiled: for those that few starts need, and where there is no bundle
+    firetee/*.bundle                 all modules that a plain start needs, compiled, in one file for every CPython:
+                                     /opt is read-only, so that without it every cold start would compile them again;
+                                     and one file is opened sooner than forty
+    firetee/<package>/__pycache__/   the modules that few starts need, compiled
     firetee/wrapt/                   wrapt's C module alone, for each Python and architecture, and its licence
 
 The same sources, Pythons and zlib give the same bytes: names are sorted, times and modes fixed, compiled files
@@ -16,7 +16,9 @@ carry no time. They are "unchecked": the layer does not change under a running f
 from __future__ import annotations
 
 import json
+import logging
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +26,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from firetee import fetch, runtimes
 
@@ -49,6 +52,13 @@ WRAPT_WHEELS = {
 }
 MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
 
+#: As `compiling.py` names it.
+_BUNDLE = re.compile(r"firetee/cpython-3(\d+)-\d+\.bundle")
+#: What compiling all modules adds to a cold start: measured with a whole processor, which Lambda gives at 1,769 MB.
+COMPILING_MS = 75
+
+_log = logging.getLogger(__name__)
+
 #: The earliest time that a zip entry can carry.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE = "bin/exec-wrapper"
@@ -68,19 +78,63 @@ class LayerError(Exception):
 
 
 def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
-    """Write the layer's zip to `out` and return it. `pythons`: interpreters to compile for, by default all found.
+    """Write the layer's zip to `out` and return it, compiled for `pythons`, by default every CPython that is served.
 
-    Raises `FetchError` if wrapt's wheels cannot be had, `LayerError` if a module does not compile.
+    An installed release carries that layer. A checkout asks the interpreters at hand, and fetches those that are
+    missing; one that cannot be had is left out, which `compiled_for` then tells. Raises `FetchError` if wrapt's wheels
+    cannot be had, `LayerError` if a module does not compile.
     """
-    files = dict(_sources())
-    interpreters = [p.path for p in runtimes.installed()] if pythons is None else list(pythons)
-    for interpreter in interpreters:
-        files |= _compiled(interpreter, files)
-    files |= _wrapt()
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = out.with_name(f".{out.name}.{os.getpid()}")
+    released = _released() if pythons is None else None
+    if released is not None:
+        shutil.copyfile(released, scratch)
+        return scratch.replace(out)
+    files = dict(_sources())
+    for interpreter in interpreters() if pythons is None else pythons:
+        files |= _compiled(interpreter, files)
+    files |= _wrapt()
     _write_zip(scratch, files)
     return scratch.replace(out)
+
+
+def interpreters() -> list[Path]:
+    """A CPython of each version that is served, as far as they are here or can be fetched."""
+    for minor in runtimes.MINORS:
+        try:
+            runtimes.fetch_missing(minor)
+        except fetch.FetchError as error:
+            _log.warning("%s", error)
+    return [python.path for python in runtimes.installed()]
+
+
+def compiled_for(layer: Path | IO[bytes]) -> tuple[str, ...]:
+    """The versions of Python (`3.14`) that a layer's zip has compiled modules for, oldest first."""
+    with zipfile.ZipFile(layer) as archive:
+        found = [match for name in archive.namelist() if (match := _BUNDLE.fullmatch(name))]
+    return tuple(f"3.{minor}" for minor in sorted(int(match[1]) for match in found))
+
+
+def slower(minors: Sequence[str]) -> str:
+    """What it means that a layer is compiled for these versions only; empty if they are all."""
+    missing = [minor for minor in runtimes.MINORS if minor not in minors]
+    if not missing:
+        return ""
+    return (
+        f"not compiled for Python {', '.join(missing)}: functions there start about {COMPILING_MS} ms slower, and more "
+        "with less than 1,769 MB of memory, as each cold start compiles firetee anew"
+    )
+
+
+def _released() -> Path | None:
+    """The layer that this installation carries, if it is of these very sources; a checkout always builds its own."""
+    path = Path(__file__).with_name("layer.zip")
+    if sources() == fetch.ROOT or not path.is_file():
+        return None
+    with zipfile.ZipFile(path) as archive:
+        names = {name for name in archive.namelist() if name.endswith((".py", *DATA_SUFFIXES))} | {EXECUTABLE}
+        carried = {name: archive.read(name) for name in names}
+    return path if carried == dict(_sources()) else None
 
 
 def unpack(layer: Path, target: Path) -> None:
@@ -127,7 +181,7 @@ def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]
                     plain.append(module)
         bundle, tag = _output(interpreter, _COMPILE.read_text(), json.dumps([modules, plain, folder])).split()
         made = {f"firetee/{bundle}": Path(folder, "bundle").read_bytes()}
-        for module, _, _ in modules:
+        for module in {module for module, _, _ in modules}.difference(plain):
             package, _, stem = module.partition(".")
             made[f"firetee/{package}/__pycache__/{stem}.{tag}.pyc"] = Path(folder, f"{module}.pyc").read_bytes()
     return made

@@ -18,16 +18,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from firetee import fetch
+from firetee import fetch, pythons
 
 LOCKS = Path(__file__).parent / "locks"
 TEMPLATES = Path(__file__).parent / "runtime"
 OLDEST = (3, 10)
-NEWEST = (3, 14)
+NEWEST = (3, 15)
+#: Every minor version that is served, as Lambda names it.
+MINORS = tuple(f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))
 DEFAULT_RIC = "4.2.2"
 #: One version of each generation of the runtime client that AWS's images carried, locked in `locks/`, with the newest
 #: CPython that it has wheels for.
-RICS = {"2.2.1": (3, 12), "3.0.2": NEWEST, "3.1.1": NEWEST, "4.0.1": NEWEST, "4.2.2": NEWEST}
+RICS = {"2.2.1": (3, 12), "3.0.2": (3, 13), "3.1.1": (3, 14), "4.0.1": NEWEST, "4.2.2": NEWEST}
 
 _ASK = """
 import platform, sys, sysconfig
@@ -67,8 +69,8 @@ class Python:
 def installed() -> tuple[Python, ...]:
     """Every supported CPython that this machine has, oldest first: of each minor version the newest patch.
 
-    Looks at this interpreter, at `python3` and `python3.N` on `PATH`, and at pyenv's versions. Debug and
-    free-threaded builds are left out: Lambda has neither.
+    Looks at this interpreter, at `python3` and `python3.N` on `PATH`, at pyenv's versions, and at those that were
+    fetched. Debug and free-threaded builds are left out: Lambda has neither.
     """
     newest: dict[str, Python] = {}
     for candidate in _candidates():
@@ -78,6 +80,13 @@ def installed() -> tuple[Python, ...]:
             if known is None or python.version > known.version:
                 newest[python.minor] = python
     return tuple(sorted(newest.values()))
+
+
+def fetch_missing(minor: str) -> None:
+    """Have `installed()` find this minor version: fetch it if it is not there. Raises `FetchError`."""
+    if all(python.minor != minor for python in installed()):
+        pythons.get(minor)
+        installed.cache_clear()
 
 
 def find(minor: str) -> Python:
@@ -106,10 +115,11 @@ def examine(path: Path) -> Python | None:
 
 def _candidates() -> list[Path]:
     paths = [Path(sys.executable)]
-    names = ["python3", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
+    names = ["python3", *(f"python{minor}" for minor in MINORS)]
     paths += [Path(found) for name in names if (found := shutil.which(name))]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     paths += sorted(pyenv.glob("versions/*/bin/python3"))
+    paths += pythons.fetched()
     return paths
 
 
@@ -127,7 +137,7 @@ def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
     if not lock.is_file():
         raise fetch.FetchError(f"no locked runtime client {ric}; there are {', '.join(RICS)}")
     boto3 = _boto3(python)
-    target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{python.path.parent.parent.name}-ric{ric}"
+    target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{'.'.join(map(str, python.version))}-ric{ric}"
 
     def make(scratch: Path) -> None:
         # Made in place, as a virtual environment cannot be moved. `bootstrap` comes last: it says that all is there.

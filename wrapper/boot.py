@@ -14,7 +14,7 @@ from .extension import RegistrationError, register
 from .hooks import ClientFinder, wrap_client
 from .lifecycle import Lifecycle
 from .messages import Messages
-from .private import load_wrapt
+from .private import load_function_wrapper
 from .signals import SigtermWatch
 from .telemetry import PlatformEvents
 from .workers import at_child_exit, at_worker_s_end, wait_for_workers
@@ -61,8 +61,8 @@ class Boot:
 
     def start_capture(self) -> None:
         """The tees are in place when this returns, and the sender's thread runs."""
-        wrapt = load_wrapt(os.path.join(self._payload, "wrapt"))
-        self._function_wrapper = wrapt.FunctionWrapper
+        function_wrapper = load_function_wrapper(os.path.join(self._payload, "wrapt"))
+        self._function_wrapper = function_wrapper
         environ, config = dict(os.environ), self.config
         self.capture = capture = Capture(
             config,
@@ -76,15 +76,15 @@ class Boot:
         events = PlatformEvents(environ) if "platform" in config.events else None
         self.lifecycle = Lifecycle(config, capture, events, self.messages)
         self.lifecycle.init_starts()
-        capture.hide_journals(wrapt.FunctionWrapper)
+        capture.hide_journals(function_wrapper)
         if "function" in config.events:
             if config.capture == "fd":
-                capture.take_descriptors(sys, wrapt.FunctionWrapper)
+                capture.take_descriptors(sys, function_wrapper)
                 self.messages.fd = capture.originals.get(2, 2)
             capture.tee_streams(sys)
-            capture.capture_children(wrapt.FunctionWrapper)
+            capture.capture_children(function_wrapper)
             if not self._forks_workers:  # in which the runtime puts other files on fds 1 and 2, to be captured
-                capture.watch_redirects(wrapt.FunctionWrapper)
+                capture.watch_redirects(function_wrapper)
 
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from _imp import create_dynamic, exec_dynamic, extension_suffixes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,13 +17,24 @@ _OURS = ("wrapper", "log_capture")
 _BROUGHT = ("binascii", "errno", "faulthandler", "fcntl", "mmap", "resource", "select", "struct", "zlib")
 
 
-def load_wrapt(folder: str) -> Any:
-    """The C module of wrapt, by itself, for its `FunctionWrapper`. `ImportError` if there is none that fits.
+def load_function_wrapper(folder: str) -> Any:
+    """wrapt's `FunctionWrapper`, from its C module alone; ours where there is none that fits.
 
     wrapt's Python package is not imported: it would cost 19 ms (`inspect`) in 1.17 and 80 ms (asyncio) in 2.x, and
     would be in `sys.modules` where the function may want another version. 1.17.3 is the last one whose C module
     stands alone.
     """
+    try:
+        return _load_wrapt(folder).FunctionWrapper
+    except (ImportError, AttributeError, LookupError, TypeError):  # a CPython that wrapt or we do not know
+        from .wrapping import FunctionWrapper
+
+        return FunctionWrapper
+
+
+def _load_wrapt(folder: str) -> Any:
+    from _imp import create_dynamic, exec_dynamic, extension_suffixes
+
     path = f"{folder}/_wrappers{extension_suffixes()[0]}"
     spec = type(__spec__)("_wrappers", None, origin=path)
     before = sys.modules.get("_wrappers")

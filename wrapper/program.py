@@ -27,10 +27,14 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     # How deep the program can recurse is up to it alone. Up to Python 3.11 calling `exec` counts as well as our frame.
     by_module = arguments[0].startswith("-m")
     sys.setrecursionlimit(sys.getrecursionlimit() + (1 if by_module or sys.version_info >= (3, 12) else 2))
+    own = sys.modules["__main__"].__dict__  # has what this interpreter gives a script: not the same in all
     main = type(sys)("__main__")
     namespace = main.__dict__
     importer = sys.modules["_frozen_importlib"].BuiltinImporter
-    namespace.update(__builtins__=sys.modules["builtins"], __annotations__={}, __loader__=importer)
+    namespace.update(__builtins__=sys.modules["builtins"], __loader__=importer)
+    if "__annotations__" in own:  # up to Python 3.13
+        namespace["__annotations__"] = {}
+    cached = {"__cached__": None} if "__cached__" in own else {}  # up to Python 3.14
     sys.modules["__main__"] = main
     first = arguments[0]
     if first == "-c":
@@ -38,7 +42,7 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
         return partial(exec, _compiled(arguments[1] + "\n", "<string>"), namespace)
     if first == "-":
         _begin(arguments, "")
-        namespace.update(__file__="<stdin>", __cached__=None)
+        namespace.update(__file__="<stdin>", **cached)
         return partial(exec, _compiled(sys.stdin.read(), "<stdin>"), namespace)
     if first.startswith("-m"):
         module, rest = (first[2:], arguments[1:]) if first != "-m" else (arguments[1], arguments[2:])
@@ -47,6 +51,7 @@ def prepare(arguments: list[str], boot: str) -> Callable[[], object]:
     if os.path.isdir(first) or first.endswith((".zip", ".pyz")):
         _begin(arguments, os.path.join(os.getcwd(), first), even_if_safe=True)
         return _module("__main__", alter_argv=False)
+    namespace.update(cached)
     return partial(exec, _load(first, arguments, namespace), namespace)
 
 
@@ -94,7 +99,7 @@ def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeTyp
         raise SystemExit(2) from None
     _begin(arguments, os.path.dirname(os.path.realpath(path)))
     sys.path_importer_cache[path] = None  # as the interpreter, which looks for a zip file
-    namespace.update(__file__=path, __cached__=None, __loader__=loader)
+    namespace.update(__file__=path, __loader__=loader)
     return code
 
 

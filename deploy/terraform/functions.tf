@@ -7,7 +7,7 @@ resource "aws_lambda_layer_version" "firetee" {
   description              = "Sends what a Python function writes to Data Firehose"
   filename                 = var.layer_zip
   source_code_hash         = filebase64sha256(var.layer_zip)
-  compatible_runtimes      = ["python3.10", "python3.11", "python3.12", "python3.13", "python3.14"]
+  compatible_runtimes      = ["python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15"]
   compatible_architectures = ["x86_64", "arm64"]
   license_info             = "MIT"
   skip_destroy             = true # functions that use an older version keep it

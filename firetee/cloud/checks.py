@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from firetee.cloud import arns, wiring
 from firetee.cloud.arns import Stream
-from firetee.cloud.state import SUPPORTED_RUNTIMES, FunctionState
+from firetee.cloud.state import KNOWN_RUNTIMES, FunctionState, is_served
 from firetee.cloud.streams import StreamFacts
 
 FINE, HINT, PROBLEM, UNKNOWN = "fine", "hint", "problem", "unknown"
@@ -80,7 +80,7 @@ def examine(facts: Facts) -> list[Finding]:
 
 
 def check_runtime(facts: Facts) -> Iterator[Finding]:
-    """Python 3.10 to 3.14; an image is its owner's affair."""
+    """Python from 3.10 on; an image is its owner's affair."""
     function = facts.function
     if function.package_type == "Image":
         yield Finding(
@@ -89,14 +89,21 @@ def check_runtime(facts: Facts) -> Iterator[Finding]:
             "a container image: what is inside cannot be seen from here",
             "Check the image by docs/install.md, 'Container images'; the checks of the layer do not apply.",
         )
-    elif function.runtime in SUPPORTED_RUNTIMES:
+    elif function.runtime in KNOWN_RUNTIMES:
         yield Finding("runtime", FINE, f"{function.runtime} on {function.architecture}")
+    elif is_served(function.runtime):
+        yield Finding(
+            "runtime",
+            HINT,
+            f"{function.runtime} is newer than this firetee, which is tested up to {KNOWN_RUNTIMES[-1]}",
+            "It works there and starts slower: its modules are not compiled for it. Look for a newer firetee.",
+        )
     else:
         yield Finding(
             "runtime",
             PROBLEM,
             f"{function.runtime or 'unknown'} is not supported",
-            f"Move to {SUPPORTED_RUNTIMES[0]} or later, or run `firetee detach {function.name}`.",
+            f"Move to {KNOWN_RUNTIMES[0]} or later, or run `firetee detach {function.name}`.",
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import WrongUsage, is_denied
-from firetee.cloud.state import SUPPORTED_RUNTIMES
+from firetee.cloud.state import is_served
 
 
 def parse_tags(texts: Sequence[str]) -> dict[str, str]:
@@ -57,7 +57,7 @@ def select(cloud: Cloud, tags: Mapping[str, str]) -> list[str]:
     names = {
         each["FunctionName"]: each["FunctionArn"]
         for each in _configurations(cloud)
-        if each.get("Runtime") in SUPPORTED_RUNTIMES
+        if is_served(each.get("Runtime", ""))
     }
     if tags:
         filters = [{"Key": key, **({"Values": [value]} if value else {})} for key, value in tags.items()]

@@ -17,7 +17,7 @@ from typing import Any
 
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, explain, is_missing
-from firetee.cloud.state import SUPPORTED_RUNTIMES
+from firetee.cloud.state import KNOWN_RUNTIMES
 
 _SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
@@ -84,7 +84,7 @@ def publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:
         LayerName=name,
         Description=f"firetee: function output to Data Firehose. sha256:{zip_.sha256}",
         Content={"ZipFile": zip_.content},
-        CompatibleRuntimes=list(SUPPORTED_RUNTIMES),
+        CompatibleRuntimes=list(KNOWN_RUNTIMES),
         CompatibleArchitectures=["x86_64", "arm64"],
         LicenseInfo="MIT",
     )

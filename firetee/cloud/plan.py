@@ -9,7 +9,7 @@ from typing import Any
 from firetee.cloud import arns, policy, undo, wiring
 from firetee.cloud.errors import CloudError
 from firetee.cloud.layers import LayerZip
-from firetee.cloud.state import SUPPORTED_RUNTIMES, FunctionState
+from firetee.cloud.state import KNOWN_RUNTIMES, FunctionState, is_served
 from firetee.cloud.steps import (
     NEW_LAYER,
     AwaitUpdate,
@@ -56,10 +56,10 @@ def check_supported(function: FunctionState) -> None:
             f"{function.name} is a container image, and images take no layers.",
             "Put the layer into the image: docs/install.md, 'Container images'.",
         )
-    if function.runtime not in SUPPORTED_RUNTIMES:
+    if not is_served(function.runtime):
         raise CloudError(
             f"{function.name} runs on {function.runtime or 'no managed runtime'}; firetee works with "
-            f"{SUPPORTED_RUNTIMES[0]} to {SUPPORTED_RUNTIMES[-1]}.",
+            f"{KNOWN_RUNTIMES[0]} to {KNOWN_RUNTIMES[-1]}.",
             "Move the function to one of these runtimes first.",
         )
 
@@ -176,6 +176,21 @@ def _tag_steps(function: FunctionState, wanted: dict[str, str]) -> list[Step]:
 
 
 def _notes(function: FunctionState) -> tuple[str, ...]:
+    return (*_unknown(function), *_versions(function))
+
+
+def _unknown(function: FunctionState) -> tuple[str, ...]:
+    if function.runtime in KNOWN_RUNTIMES or not is_served(function.runtime):
+        return ()
+    note = (
+        f"Warning: {function.runtime} is newer than this firetee, which is tested up to {KNOWN_RUNTIMES[-1]}. It works "
+        "there with what every Python has, and starts slower: its modules are not compiled for it. Look for a newer "
+        "firetee."
+    )
+    return (note,)
+
+
+def _versions(function: FunctionState) -> tuple[str, ...]:
     if function.snap_start:
         return ("SnapStart works on published versions: publish a new version for this to take effect.",)
     return ("Published versions and their aliases keep the configuration they have: publish a new version for them.",)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from firetee import runtimes
 from firetee.cloud import arns
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, is_denied, is_missing
 
-SUPPORTED_RUNTIMES = ("python3.10", "python3.11", "python3.12", "python3.13", "python3.14")
+#: The managed runtimes that firetee is tested on and compiled for.
+KNOWN_RUNTIMES = tuple(f"python{minor}" for minor in runtimes.MINORS)
+
+
+def is_served(runtime: str) -> bool:
+    """Whether firetee works there: on the runtimes it knows, and on every later Python, which it only starts slower
+    on."""
+    found = re.fullmatch(r"python3\.(\d+)", runtime)
+    return found is not None and int(found[1]) >= runtimes.OLDEST[1]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from firetee import layer, runtimes
+from firetee import layer
 from firetee.commands.common import Command, failures_shown
 from firetee.fetch import FetchError
 
@@ -25,29 +25,31 @@ DEFAULT_ZIP = Path("dist/firetee-layer.zip")
     "pythons",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="An interpreter to compile for; may be repeated. By default every CPython >= 3.10 found on this machine.",
+    help="An interpreter to compile for; may be repeated. By default every CPython from 3.10 on that is served: those "
+    "that are not on this machine are fetched.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @failures_shown
 def build(out: Path, pythons: tuple[Path, ...], as_json: bool) -> None:
     """Write the layer's zip: one for every supported Python and both architectures.
 
-    The same sources and Pythons give the same bytes. It also works without compiled files for a Python; the function
-    then starts some milliseconds slower there.
+    The same sources and Pythons give the same bytes. It also works without compiled files for a Python; functions
+    then start slower there, and this says so.
     """
-    chosen = pythons or tuple(python.path for python in runtimes.installed())
     try:
-        layer.build(out, chosen)
+        layer.build(out, pythons or None)
     except (FetchError, layer.LayerError) as error:
         raise click.ClickException(str(error)) from error
     content = out.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
-    minors = [python.minor for path in chosen if (python := runtimes.examine(path))]
+    minors = layer.compiled_for(out)
     if as_json:
         click.echo(json.dumps({"path": str(out), "bytes": len(content), "sha256": digest, "compiled_for": minors}))
     else:
         click.echo(f"{out}  {len(content) / 1024:,.0f} KiB, compiled for Python {', '.join(minors) or '-'}")
         click.echo(f"sha256 {digest}")
+    if layer.slower(minors):
+        click.echo(f"Warning: {layer.slower(minors)}.", err=True)
 
 
 @click.command(cls=Command)

@@ -130,6 +130,7 @@ def _started(
         "FOLDER": str(folder),
         "PYTHON_PREFIX": str(prefix),
         "LANG": "en_US.UTF-8",
+        "LAMBDA_DISABLE_PREVIEW_WARN": "true",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,

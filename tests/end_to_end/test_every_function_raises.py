@@ -40,6 +40,10 @@ GUARDS = {
     "wrapper/hooks:_afterwards.exec_module": "calls the original first, and then what is guarded",
     "wrapper/hooks:_guarded.call": "calls the runtime client's method if what is ours has not",
     "wrapper/hooks:_guarded.call.original": "is that method, for what is ours",
+    "wrapper/wrapping:FunctionWrapper.__get__": "binds a method of the runtime client, in the place of wrapt's C code",
+    "wrapper/wrapping:FunctionWrapper.__call__": "calls what is guarded, likewise",
+    "wrapper/wrapping:_Bound.__init__": "is what `__get__` returns",
+    "wrapper/wrapping:_Bound.__call__": "calls what is guarded, likewise",
     "wrapper/lifecycle:Lifecycle.safely": "catches what each of our steps raises",
 }
 

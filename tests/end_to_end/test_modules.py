@@ -61,7 +61,7 @@ def test_the_function_s_own_modules_are_not_shadowed_by_those_that_firetee_uses(
     own = {f"{name}.py": "OWN = True\n" for name in SHADOWED}
     bare, teed = stage.both(source, [{}, {}], files=own, env={"FIRETEE_COMPRESSION": "gzip"})
     answers: list[Any] = [response.json() for response in bare.responses]
-    assert answers[0].count(True) >= 4
+    assert answers[0].count(True) >= 3  # of Debian's Python, of others more
     assert [response.json() for response in teed.responses] == answers
     assert teed.records() == ["hello", "hello"]
 

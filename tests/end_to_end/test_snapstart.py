@@ -53,6 +53,7 @@ def snapshot(stage: Stage, api: RuntimeApi, credentials: ContainerCredentials) -
         "AWS_LAMBDA_FUNCTION_VERSION": "1",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_EXECUTION_ENV": stage.python.execution_env,
+        "LAMBDA_DISABLE_PREVIEW_WARN": "true",
         "AWS_REGION": "eu-west-1",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{credentials.url}/credentials",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": credentials.AUTHORIZATION,

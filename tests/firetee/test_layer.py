@@ -88,7 +88,8 @@ def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: 
         "assert {'/opt/firetee/log_capture/journal.py', '/opt/firetee/wrapper/boot.py'} < shown\n"
         "for path in payload.rglob('*.py'):\n"
         "    name = path.relative_to(payload)\n"
-        "    if str(name) != 'wrapper/__main__.py':\n"
+        "    module = str(name)[:-3].replace('/', '.').removesuffix('.__init__')\n"
+        "    if str(name) != 'wrapper/__main__.py' and module not in bundled:\n"
         "        data = pathlib.Path(importlib.util.cache_from_source(path)).read_bytes()\n"
         "        assert data[:4] == importlib.util.MAGIC_NUMBER, path\n"
         "        assert data[4:8] == bytes([1, 0, 0, 0]), f'{path} is checked against its source'\n"
@@ -131,7 +132,9 @@ def test_a_plain_start_reads_no_module_but_the_bundle(unpacked: Path, python: ru
 
 
 @pytest.mark.parametrize("damage", ["absent", "empty", "cut", "of another kind"])
-def test_without_a_good_bundle_each_module_is_read_from_its_file(unpacked: Path, damage: str, tmp_path: Path) -> None:
+def test_without_a_good_bundle_each_module_is_compiled_from_its_source(
+    unpacked: Path, damage: str, tmp_path: Path
+) -> None:
     python = runtimes.installed()[-1]
     copy = tmp_path / "opt"
     shutil.copytree(unpacked, copy)
@@ -152,7 +155,11 @@ def test_code_shows_the_path_where_it_is(unpacked: Path, python: runtimes.Python
     assert printed == f"{unpacked}/firetee/log_capture/tee.py\n"
 
 
-@each_python
+@pytest.mark.parametrize(
+    "python",
+    [python for python in runtimes.installed() if (python.minor, python.machine) in layer.WRAPT_WHEELS],
+    ids=lambda python: python.minor,
+)
 def test_the_c_module_of_wrapt_loads_by_itself(unpacked: Path, python: runtimes.Python) -> None:
     program = (
         "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import _wrappers\n"

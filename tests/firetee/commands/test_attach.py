@@ -348,7 +348,7 @@ def test_an_environment_over_4_kb_is_refused_before_anything_is_changed(
 @pytest.mark.parametrize(
     ("runtime", "says"),
     [
-        ("nodejs20.x", "firetee works with python3.10 to python3.14"),
+        ("nodejs20.x", "firetee works with python3.10 to python3.15"),
         ("python3.9", "Move the function to one of these runtimes"),
     ],
 )
