@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from firetee.cloud.arns import partition_of
 from firetee.cloud.errors import CloudError
 
 UPDATE_PATIENCE_S = 120.0
@@ -54,6 +55,10 @@ class Cloud:
     def in_region(self, region: str) -> Cloud:
         """The same account seen from another region."""
         return self if region == self.region else Cloud(region, sleep=self._sleep, session=self._session)
+
+    def known_regions(self) -> list[str]:
+        """The regions of this partition that botocore has heard of."""
+        return sorted(self._session.get_available_regions("firehose", partition_of(self.region)))
 
     @property
     def account(self) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from firetee.cloud import arns, wiring
+from firetee.cloud import arns, settings, wiring
 from firetee.cloud.arns import Stream
 from firetee.cloud.state import KNOWN_RUNTIMES, FunctionState, is_served
 from firetee.cloud.streams import StreamFacts
@@ -199,7 +199,8 @@ def check_settings(facts: Facts) -> Iterator[Finding]:
     for problem in facts.setting_problems:
         yield Finding("settings", PROBLEM, problem, "Correct the value; the table in README.md says what it may be.")
     for name in facts.unknown_settings:
-        yield Finding("settings", HINT, f"{name} is not a setting of firetee", "Check its spelling, or remove it.")
+        hint = settings.did_you_mean(name, sorted(settings.known()))
+        yield Finding("settings", HINT, f"{name} is not a setting of firetee", hint or "Remove it.")
 
 
 def check_streams(facts: Facts) -> Iterator[Finding]:

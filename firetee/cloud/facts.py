@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from firetee import layer
-from firetee.cloud import arns, layers, policy, streams
+from firetee.cloud import arns, layers, policy, settings, streams
 from firetee.cloud.aws import Cloud
 from firetee.cloud.checks import Facts, StreamSeen
 from firetee.cloud.errors import explain, is_missing
 from firetee.cloud.state import FunctionState
-from firetee.cloud.wiring import LAYER_NAME, PREFIX, STREAM_VARIABLE
+from firetee.cloud.wiring import LAYER_NAME, STREAM_VARIABLE
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
@@ -33,7 +31,6 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         if role_to_assume
         else {each.stream.text: policy.PUT_ACTION for each in seen}
     )
-    problems, unknown = judge_settings(function.env)
     log_group = f"arn:{function.partition}:logs:{function.region}:{function.account}:log-group:{function.log_group}:*"
     return Facts(
         function=function,
@@ -43,8 +40,8 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
         newest_layer=_or(lambda: layers.newest(cloud, LAYER_NAME), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
-        setting_problems=problems,
-        unknown_settings=unknown,
+        setting_problems=settings.problems(function.env),
+        unknown_settings=settings.unknown(function.env),
     )
 
 
@@ -52,21 +49,6 @@ def named_streams(env: Mapping[str, str]) -> list[str]:
     """The streams that the function's variables name."""
     text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
     return [each.strip() for each in text.split(",") if each.strip()]
-
-
-def judge_settings(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What firetee itself says about the variables (wrong values, each as one line), and names it does not know.
-
-    The layer's own reading of its settings is asked: two readings would drift apart.
-    """
-    spec = importlib.util.spec_from_file_location("firetee_settings", layer.sources() / "wrapper" / "config.py")
-    if spec is None or spec.loader is None:
-        return (), ()
-    module: Any = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    known = {each.variable for each in module.SETTINGS}
-    unknown = tuple(sorted(key for key in env if key.startswith(PREFIX) and key not in known))
-    return tuple(module.Config.from_environ(env).problems), unknown
 
 
 def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:

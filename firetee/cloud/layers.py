@@ -72,6 +72,13 @@ def find(cloud: Cloud, name: str, sha256: str) -> Published | None:
     return None
 
 
+def read_version(cloud: Cloud, layer_version_arn: str) -> dict[str, Any]:
+    """`GetLayerVersion` of the ARN, whoever's layer it is."""
+    layer, _, version = layer_version_arn.rpartition(":")
+    answer: dict[str, Any] = cloud.client("lambda").get_layer_version(LayerName=layer, VersionNumber=int(version))
+    return answer
+
+
 def newest(cloud: Cloud, name: str) -> str:
     """The ARN of the newest version of the layer in this account; empty if there is none."""
     versions = cloud.client("lambda").list_layer_versions(LayerName=name, MaxItems=1)["LayerVersions"]

@@ -11,6 +11,7 @@ from firetee import runtimes
 from firetee.cloud import arns
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, is_denied, is_missing
+from firetee.cloud.settings import did_you_mean
 
 #: The managed runtimes that firetee is tested on and compiled for.
 KNOWN_RUNTIMES = tuple(f"python{minor}" for minor in runtimes.MINORS)
@@ -83,10 +84,19 @@ def read_function(cloud: Cloud, name: str) -> FunctionState:
         if is_missing(error):
             raise CloudError(
                 f"There is no function {name!r} in {cloud.region}.",
-                "Check the name, the region (--region) and the account (AWS_PROFILE).",
+                _likely_name(cloud, name) or "Check the name, the region (--region) and the account (AWS_PROFILE).",
             ) from error
         raise
     return from_answer(answer)
+
+
+def _likely_name(cloud: Cloud, name: str) -> str:
+    """A hint at the function that may be meant; nothing if they may not be listed."""
+    try:
+        pages = cloud.client("lambda").get_paginator("list_functions").paginate()
+        return did_you_mean(name, [each["FunctionName"] for page in pages for each in page["Functions"]])
+    except Exception:  # noqa: BLE001 - a hint, no more
+        return ""
 
 
 def from_answer(answer: Mapping[str, Any]) -> FunctionState:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from firetee.cloud import arns, layers, payload, policy, state, streams
+from firetee.cloud import arns, layers, payload, policy, preflight, state, streams
 from firetee.cloud.errors import Leftovers
 from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
+from firetee.cloud.preflight import Asked
 from firetee.cloud.wiring import LAYER_NAME, PREFIX
 from firetee.commands import changing
 from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
@@ -20,7 +21,11 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @click.option("--stream", required=True, metavar="NAME", help="Delivery stream, by name or ARN; several with commas.")
 @click.option("--create-stream", is_flag=True, help="Make the stream, its bucket and its role if they are missing.")
 @click.option(
-    "--keep-days", default=streams.KEEP_DAYS, show_default=True, help="With --create-stream: age limit of lines."
+    "--keep-days",
+    default=streams.KEEP_DAYS,
+    type=click.IntRange(1),
+    show_default=True,
+    help="With --create-stream: age limit of lines.",
 )
 @click.option("--set", "settings", multiple=True, metavar="FIRETEE_X=VALUE", help="A setting; may be repeated.")
 @click.option("--role-arn", default="", metavar="ARN", help="Role to assume, for a stream in another account.")
@@ -35,6 +40,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
     help="The layer's zip; by default the one in dist/, built if missing.",
 )
 @click.option("--no-role", is_flag=True, help="Leave the function's role alone; it may put records already.")
+@click.option("--force", is_flag=True, help="Also with a stream, role or layer that cannot be looked up from here.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
 @region_option
 @json_option
@@ -52,6 +58,7 @@ def attach(
     layer_name: str,
     zip_path: Path | None,
     no_role: bool,
+    force: bool,
     dry_run: bool,
     region: str | None,
     as_json: bool,
@@ -64,6 +71,7 @@ def attach(
     """
     cloud = open_cloud(region)
     chosen = changing.choose(cloud, functions, every, tags)
+    preflight.check(cloud, Asked(stream, create_stream, _parsed(settings), role_arn, layer_arn), force=force)
     zip_ = None if layer_arn else payload.layer_zip(zip_path)
     if zip_ is not None:
         found = layers.find(cloud, layer_name, zip_.sha256)

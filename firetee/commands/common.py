@@ -21,6 +21,7 @@ from firetee.cloud.errors import (
     WrongUsage,
     explain,
 )
+from firetee.cloud.preflight import Refused
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,6 +66,8 @@ def show_failure(error: CloudError, *, as_json: bool = False) -> None:
 def failure_fields(error: CloudError) -> dict[str, Any]:
     """A failure as the JSON documents have it."""
     fields: dict[str, Any] = {"error": error.message, "remedy": error.remedy}
+    if isinstance(error, Refused):
+        fields["problems"] = [{"error": each.message, "remedy": each.remedy} for each in error.problems]
     if isinstance(error, Leftovers):
         fields["left"] = list(error.left)
     return fields

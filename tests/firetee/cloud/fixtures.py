@@ -139,6 +139,11 @@ class Account:
             )["DeliveryStreamARN"]
         )
 
+    def without_stream(self, name: str = "app-logs", bucket: str = "app-logs-bucket") -> None:
+        """Take the delivery stream and its bucket away."""
+        self.firehose.delete_delivery_stream(DeliveryStreamName=name)
+        self.s3.delete_bucket(Bucket=bucket)
+
     def everything(self, name: str = "orders") -> dict[str, Any]:
         """The function's configuration, tags and role policies: what detaching must bring back, byte for byte.
 

@@ -24,6 +24,12 @@ STREAM_ARN = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/app-logs"
 POLICY = f"firetee-{REGION}-orders"
 
 
+@pytest.fixture(autouse=True)
+def stream(account: Account) -> str:
+    """The delivery stream that most tests attach to."""
+    return account.stream()
+
+
 def test_attach_adds_layer_variables_and_the_least_permission(run: Run, account: Account, layer_zip: Path) -> None:
     account.function(env={"MODE": "fast"})
     result = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
@@ -153,6 +159,7 @@ def test_json_output_is_one_document(run: Run, account: Account, layer_zip: Path
 
 
 def test_create_stream_makes_bucket_role_and_stream(run: Run, account: Account, layer_zip: Path) -> None:
+    account.without_stream()
     account.function()
     result = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
     assert result.exit_code == 0, result.output
@@ -199,7 +206,10 @@ def test_a_stream_in_another_account_needs_a_role_and_gets_only_that_permission(
     assert refused.exit_code == 1
     assert "Give --role-arn" in refused.output
     role = "arn:aws:iam::210987654321:role/writer"
-    assert run(attach, "orders", "--stream", far, "--role-arn", role, "--zip", layer_zip).exit_code == 0
+    blind = run(attach, "orders", "--stream", far, "--role-arn", role, "--zip", layer_zip)
+    assert blind.exit_code == 1
+    assert "Give --force if it is right." in blind.output
+    assert run(attach, "orders", "--stream", far, "--role-arn", role, "--zip", layer_zip, "--force").exit_code == 0
     assert account.env()["FIRETEE_STREAM"] == far
     statement = account.everything()["policies"][POLICY]["Statement"][0]
     assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", role)
@@ -385,6 +395,7 @@ def test_a_contradictory_command_line_is_a_usage_error(
 
 
 def test_a_stream_that_is_half_made_is_taken_back(run: Run, account: Account, aws: FakeAws, layer_zip: Path) -> None:
+    account.without_stream()
     account.function()
     before = account.everything()
     aws.fail("CreateDeliveryStream", "LimitExceededException")
@@ -399,6 +410,7 @@ def test_a_stream_that_is_half_made_is_taken_back(run: Run, account: Account, aw
 def test_a_role_that_is_too_new_for_firehose_is_waited_for(
     run: Run, account: Account, aws: FakeAws, layer_zip: Path
 ) -> None:
+    account.without_stream()
     account.function()
     aws.fail("CreateDeliveryStream", "InvalidArgumentException", message="Firehose is unable to assume role", times=2)
     result = run(attach, "orders", "--stream", "app-logs", "--create-stream", "--zip", layer_zip)
@@ -458,6 +470,7 @@ def test_a_run_that_another_one_overtakes_takes_nothing_away_from_it(
 def test_two_runs_that_create_the_same_stream_share_it(
     run: Run, account: Account, aws: FakeAws, layer_zip: Path, moment: str
 ) -> None:
+    account.without_stream()
     account.function("orders")
     account.function("bills")
     arguments = ("--stream", "app-logs", "--create-stream", "--zip", layer_zip)
@@ -619,7 +632,7 @@ def test_a_total_stands_at_the_end_and_each_error_beside_its_function(
         (("orders", "--stream", "s", "--set", "MODE=x"), 2),
         (("orders", "--stream", "s", "--no-such-option"), 2),
         (("--all", "--tag", "=x", "--stream", "s"), 2),
-        (("orders:1", "--stream", "s"), 2),
+        (("orders:1", "--stream", "app-logs"), 2),
         (("nobody", "--stream", "s"), 1),
         (("orders", "--stream", "s", "--zip", "/nowhere/layer.zip"), 1),
     ],
@@ -634,3 +647,100 @@ def test_json_is_json_also_when_it_fails(
     assert result.exit_code == code, result.output
     document = json.loads(result.stdout)
     assert document.get("error") or document["functions"][0]["error"]
+
+
+# What cannot work
+
+
+@pytest.mark.parametrize(
+    ("args", "says", "code"),
+    [
+        (("--stream", "app-log"), ("no delivery stream app-log in eu-west-1", "Did you mean app-logs?"), 1),
+        (("--stream", "app-logs,nothing-like-it"), ("no delivery stream nothing-like-it", "--create-stream"), 1),
+        (("--stream", "app logs!"), ("neither the name nor the ARN", "Did you mean app-logs?"), 2),
+        (("--stream", STREAM_ARN.replace("deliverystream/", "")), ("neither the name nor the ARN", "arn:aws:fire"), 2),
+        (("--stream", STREAM_ARN.replace("app-logs", "nope")), ("There is no delivery stream nope",), 1),
+        (("--stream", STREAM_ARN.replace("eu-west-1", "eu-wset-1")), ("not a region", "Did you mean eu-west-1?"), 1),
+        (("--stream", ","), ("No delivery stream is named",), 2),
+        (("--set", "FIRETEE_FLUSH=after-retrun"), ("FIRETEE_FLUSH='after-retrun'", "Did you mean after-return?"), 2),
+        (("--set", "FIRETEE_LINGER_MS=soon"), ("not a whole number of milliseconds",), 2),
+        (("--set", "FIRETEE_REDACT=ok;;("), ("FIRETEE_REDACT='(' is not a regular expression",), 2),
+        (("--set", "FIRETEE_FLSH=batched"), ("not a setting", "Did you mean FIRETEE_FLUSH?"), 2),
+        (("--role-arn", "arn:aws:iam::123456789012:user/x"), ("not the ARN of a role", "arn:aws:iam::ACCOUNT:role"), 2),
+        (("--role-arn", f"arn:aws:iam::{ACCOUNT}:role/nobody"), ("There is no role nobody",), 1),
+        (("--layer-arn", "firetee:3"), ("not the ARN of a layer version", "layer:NAME:VERSION"), 2),
+        (("--layer-arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:firetee"), ("not the ARN of a layer version",), 2),
+        (("--layer-arn", f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:firetee:9"), ("Did you mean", "firetee:1?"), 1),
+        (("--layer-arn", f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:firetee:1"), ("no layer from elsewhere",), 1),
+    ],
+)
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_what_cannot_work_is_refused_before_anything_changes(
+    run: Run,
+    account: Account,
+    aws: FakeAws,
+    layer_zip: Path,
+    args: tuple[str, ...],
+    says: tuple[str, ...],
+    code: int,
+    force: tuple[str, ...],
+) -> None:
+    account.function()
+    account.layer("firetee")
+    aws.calls.clear()
+    stream = () if "--stream" in args else ("--stream", "app-logs")
+    if force and "not a region" in says[0]:
+        return  # it may be a new one: that is what --force is for
+    result = run(attach, "--all", *stream, *args, "--zip", layer_zip, *force)
+    assert result.exit_code == code, result.output
+    for words in says:
+        assert words in result.output
+    assert aws.writes() == []
+
+
+def test_everything_that_is_wrong_is_named_at_once(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    wrong = ("--stream", "app-log", "--set", "FIRETEE_FLSH=x", "--set", "FIRETEE_FORMAT=xml", "--zip", layer_zip)
+    result = run(attach, "orders", *wrong)
+    assert result.exit_code == 2
+    for words in ("3 things cannot work", "no delivery stream app-log", "FIRETEE_FLSH", "FIRETEE_FORMAT='xml'"):
+        assert words in result.output
+    problems = json.loads(run(attach, "orders", *wrong, "--json").stdout)["problems"]
+    assert len(problems) == 3
+
+
+def test_a_stream_that_may_not_be_looked_at_needs_force(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    account.function()
+    aws.fail("DescribeDeliveryStream", "AccessDeniedException", times=2)
+    refused = run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    assert refused.exit_code == 1
+    assert "Give --force if it is right." in refused.output
+    assert run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, "--force").exit_code == 0
+
+
+def test_a_stream_that_takes_no_records_from_callers_is_refused(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    account.firehose.create_delivery_stream(
+        DeliveryStreamName="from-kinesis",
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration={
+            "KinesisStreamARN": f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/x",
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/delivery",
+        },
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/delivery",
+            "BucketARN": "arn:aws:s3:::app-logs-bucket",
+        },
+    )
+    result = run(attach, "orders", "--stream", "from-kinesis", "--zip", layer_zip)
+    assert result.exit_code == 1
+    assert "takes no records from callers" in result.output
+
+
+def test_a_function_that_is_misspelt_gets_the_likely_name(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    result = run(attach, "order", "--stream", "app-logs", "--zip", layer_zip)
+    assert "There is no function 'order' in eu-west-1." in result.output
+    assert "Did you mean orders?" in result.output

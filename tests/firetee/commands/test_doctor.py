@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from firetee.cloud import arns, checks
+from firetee.cloud import arns, checks, settings
 from firetee.cloud.checks import PROBLEM, Facts, StreamSeen, examine
-from firetee.cloud.facts import judge_settings
 from firetee.cloud.state import FunctionState
 from firetee.cloud.streams import StreamFacts
 from firetee.cloud.wiring import EXEC_WRAPPER
@@ -53,7 +52,9 @@ def test_a_bare_function_lacks_layer_wrapper_and_stream(run: Run, account: Accou
 
 def test_a_missing_stream_and_a_missing_permission_are_told_apart(run: Run, account: Account, layer_zip: Path) -> None:
     account.function()
+    account.stream()
     run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip, "--no-role")
+    account.without_stream()
     found = findings(run)
     assert "there is no delivery stream app-logs" in found["stream"][0]["message"]
     assert "no policy allows it" in found["permission"][0]["message"]
@@ -160,9 +161,12 @@ def test_each_fault_is_found_and_has_a_remedy(check: str, words: str, broken: Fa
 
 
 def test_wrong_values_and_misspelt_names_are_found_by_the_layers_own_reading() -> None:
-    problems, unknown = judge_settings({"FIRETEE_FLUSH": "sometimes", "FIRETEE_STREEM": "x", "MODE": "y"})
-    assert len(problems) == 1
+    variables = {"FIRETEE_FLUSH": "after-retrn", "FIRETEE_STREEM": "x", "FIRETEE_REDACT": "a;;(", "MODE": "y"}
+    problems = settings.problems(variables)
+    assert len(problems) == 2
     assert "FIRETEE_FLUSH" in problems[0]
-    assert unknown == ("FIRETEE_STREEM",)
+    assert "Did you mean after-return?" in problems[0]
+    assert "FIRETEE_REDACT='(' is not a regular expression" in problems[1]
+    assert settings.unknown(variables) == ("FIRETEE_STREEM",)
     levels = [each.level for each in examine(Facts(FUNCTION, setting_problems=problems))]
     assert PROBLEM in levels
