@@ -41,6 +41,8 @@ class Cloud:
         self._sleep = sleep
         self._clients: dict[str, Any] = {}
         self._account = ""
+        self.layers_seen: dict[tuple[str, bool], bool | None] = {}
+        """What `recognise` has found out about layer versions."""
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service; typed as Any because botocore makes its methods at run time."""

@@ -126,8 +126,22 @@ def check_layer(facts: Facts) -> Iterator[Finding]:
     function = facts.function
     if function.package_type == "Image":
         return
-    ours = [each for each in function.layers if wiring.is_ours(each)]
-    if not ours:
+    ours = [each for each in function.layers if wiring.is_ours(each, known=function.our_layers)]
+    if len(ours) > 1:
+        yield Finding(
+            "layer",
+            HINT,
+            f"the layer is there {len(ours)} times: {', '.join(ours)}",
+            f"Run `firetee attach {function.name} --stream ...`: it leaves one.",
+        )
+    if not ours and function.hidden_layers:
+        yield Finding(
+            "layer",
+            UNKNOWN,
+            f"cannot tell whether one of these is firetee's: {', '.join(sorted(function.hidden_layers))}",
+            "Ask for lambda:GetLayerVersion on them.",
+        )
+    elif not ours:
         uses = function.env.get(wiring.WRAPPER_VARIABLE) == wiring.EXEC_WRAPPER
         yield Finding(
             "layer",

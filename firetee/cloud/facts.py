@@ -10,7 +10,7 @@ from firetee.cloud.aws import Cloud
 from firetee.cloud.checks import Facts, StreamSeen
 from firetee.cloud.errors import explain, is_missing
 from firetee.cloud.state import FunctionState
-from firetee.cloud.wiring import LAYER_NAME, STREAM_VARIABLE
+from firetee.cloud.wiring import LAYER_NAME, STREAM_VARIABLE, is_ours
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
@@ -38,7 +38,7 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         bad_streams=tuple(bad),
         may_put={resource: _may(cloud, function.role_arn, action, resource) for resource, action in wanted.items()},
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
-        newest_layer=_or(lambda: layers.newest(cloud, LAYER_NAME), ""),
+        newest_layer=_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
         setting_problems=settings.problems(function.env),
         unknown_settings=settings.unknown(function.env),
@@ -49,6 +49,11 @@ def named_streams(env: Mapping[str, str]) -> list[str]:
     """The streams that the function's variables name."""
     text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
     return [each.strip() for each in text.split(",") if each.strip()]
+
+
+def _layer_name(function: FunctionState) -> str:
+    ours = next((each for each in function.layers if is_ours(each, known=function.our_layers)), "")
+    return arns.layer_name(ours) or LAYER_NAME
 
 
 def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:

@@ -22,6 +22,8 @@ from firetee.cloud.state import KNOWN_RUNTIMES
 _SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 50 MB zipped, uploaded directly."""
+DESCRIPTION = "firetee"
+"""What the description of a version begins with that we publish."""
 REGIONS_AT_ONCE = 8
 """A choice: the upload of a small zip waits for the network, not for the processor."""
 

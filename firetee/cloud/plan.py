@@ -116,7 +116,9 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
     check_supported(function)
     now = Wiring(dict(function.env), function.layers)
     layer = wish.layer or NEW_LAYER
-    wanted = wiring.attached(now, settings_of(wish, function), layer, layer_name=wish.layer_name)
+    wanted = wiring.attached(
+        now, settings_of(wish, function), layer, layer_name=wish.layer_name, known=function.our_layers
+    )
     problem = wiring.too_large(wanted, (layer,))
     if problem:
         raise CloudError(f"{function.name}: {problem[0]}", problem[1])
@@ -130,7 +132,9 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
         name = policy.name_for(function.name, function.region)
         found.append(SetRolePolicy(function.role_arn, name, policy_now, document, function.name))
     if wanted != now:
-        record = undo.encode(wiring.remember(now, _record(function), layer_name=wish.layer_name))
+        record = undo.encode(
+            wiring.remember(now, _record(function), layer_name=wish.layer_name, known=function.our_layers)
+        )
         found += _tag_steps(function, record)
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
         found.append(Confirm(function, record, document))
@@ -149,7 +153,7 @@ def plan_detach(
     record = _record(function)
     if purge:
         record = None
-    wanted = wiring.detached(now, record, layer_name=layer_name)
+    wanted = wiring.detached(now, record, layer_name=layer_name, known=function.our_layers)
     found: list[Step] = []
     if wanted != now:
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from firetee.cloud import arns, layers, settings, streams
+from firetee.cloud import arns, layers, recognise, settings, streams
 from firetee.cloud.arns import Stream
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import EXIT_FAILED, EXIT_USAGE, CloudError, explain, is_missing
@@ -155,6 +155,11 @@ def _layer(cloud: Cloud, text: str) -> Iterator[Problem]:
         return
     try:
         layers.read_version(cloud, text)
+        verdict = recognise.is_firetee(cloud, text)
+        if verdict is False:
+            yield Problem(f"{text} is not firetee's layer.", "`firetee layer publish` publishes it and shows its ARN.")
+        elif verdict is None:
+            yield _unseen(f"What is in the layer version {text} cannot be looked at.")
     except Exception as error:  # noqa: BLE001 - whatever keeps us from looking
         if not is_missing(error) or arn.account != cloud.account:
             yield _unseen(f"The layer version {text} cannot be looked at: {explain(error).message}")

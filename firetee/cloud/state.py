@@ -40,6 +40,10 @@ class FunctionState:
     env: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
     """ARNs of layer versions, in the order in which Lambda unpacks them."""
+    our_layers: frozenset[str] = frozenset()
+    """Those of `layers` that are firetee's under whatever name; filled in by `recognise.layers_of`."""
+    hidden_layers: frozenset[str] = frozenset()
+    """Those of which that cannot be told."""
     tags: Mapping[str, str] = field(default_factory=dict)
     tags_error: str = ""
     """Why the tags could not be read; empty if they were."""

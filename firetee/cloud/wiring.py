@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from firetee.cloud import arns
@@ -31,17 +31,21 @@ class Wiring(NamedTuple):
     layers: tuple[str, ...]
 
 
-def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME) -> bool:
-    """Whether a layer version is one of firetee's, told by its name."""
-    return arns.layer_name(layer_version_arn) == layer_name
+def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME, known: Collection[str] = ()) -> bool:
+    """Whether a layer version is one of firetee's, told by its name, or `known` to be."""
+    return layer_version_arn in known or arns.layer_name(layer_version_arn) in {layer_name, LAYER_NAME}
 
 
-def is_attached(now: Wiring, *, layer_name: str = LAYER_NAME) -> bool:
+def is_attached(now: Wiring, *, layer_name: str = LAYER_NAME, known: Collection[str] = ()) -> bool:
     """Whether firetee runs in a function with this wiring: layer and exec wrapper are there."""
-    return now.env.get(WRAPPER_VARIABLE) == EXEC_WRAPPER and any(is_ours(each, layer_name) for each in now.layers)
+    return now.env.get(WRAPPER_VARIABLE) == EXEC_WRAPPER and any(
+        is_ours(each, layer_name, known) for each in now.layers
+    )
 
 
-def attached(now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME) -> Wiring:
+def attached(
+    now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name: str = LAYER_NAME, known: Collection[str] = ()
+) -> Wiring:
     """The wiring with firetee in it.
 
     `settings` are `FIRETEE_*` variables to set. `layer` takes the place of an older version of ours, or goes last.
@@ -53,27 +57,31 @@ def attached(now: Wiring, settings: Mapping[str, str], layer: str, *, layer_name
         env[CHAIN_VARIABLE] = former
     env[WRAPPER_VARIABLE] = EXEC_WRAPPER
     env.update(settings)
-    layers = [layer if is_ours(each, layer_name) else each for each in now.layers]
+    layers = [layer if is_ours(each, layer_name, known) else each for each in now.layers]
     if layer not in layers:
         layers.append(layer)
     return Wiring(env, tuple(dict.fromkeys(layers)))
 
 
-def remember(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> UndoRecord:
+def remember(
+    now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME, known: Collection[str] = ()
+) -> UndoRecord:
     """What `detached` will need. A record from an earlier attach stands: it knows what was there first.
 
     A function that is attached already, without a record, was bare before: what is recorded is never an attached state.
     """
     if record is not None:
         return record
-    if is_attached(now, layer_name=layer_name):
-        now = detached(now, None, layer_name=layer_name)
+    if is_attached(now, layer_name=layer_name, known=known):
+        now = detached(now, None, layer_name=layer_name, known=known)
     env = {key: value for key, value in now.env.items() if key.startswith(PREFIX) or key == WRAPPER_VARIABLE}
-    layer = next((each for each in now.layers if is_ours(each, layer_name)), "")
+    layer = next((each for each in now.layers if is_ours(each, layer_name, known)), "")
     return UndoRecord(env, layer)
 
 
-def detached(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME) -> Wiring:
+def detached(
+    now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_NAME, known: Collection[str] = ()
+) -> Wiring:
     """The wiring without firetee: as it was before, plus what others have changed since.
 
     Without a record (attached by hand or by a template) the configuration itself tells enough: nothing of ours was
@@ -94,7 +102,7 @@ def detached(now: Wiring, record: UndoRecord | None, *, layer_name: str = LAYER_
             env.setdefault(key, value)
     layers: list[str] = []
     for each in now.layers:
-        if not is_ours(each, layer_name):
+        if not is_ours(each, layer_name, known):
             layers.append(each)
         elif record.layer:
             layers.append(record.layer)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from firetee.cloud import arns, layers, payload, policy, preflight, state, streams
+from firetee.cloud import arns, layers, payload, policy, preflight, recognise, state, streams
 from firetee.cloud.errors import Leftovers
 from firetee.cloud.executor import carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
@@ -109,6 +109,7 @@ def attach(
     def plan(name: str) -> Plan:
         function = state.read_function(cloud, name)
         _refuse_versions(function, name)
+        function = recognise.layers_of(cloud, function, layer_name)
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
         return plan_attach(function, wish, now, shared().steps if alone else ())
 

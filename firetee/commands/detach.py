@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from firetee.cloud import policy, state
+from firetee.cloud import policy, recognise, state
 from firetee.cloud.plan import Plan, plan_detach
 from firetee.cloud.wiring import LAYER_NAME
 from firetee.commands import changing
@@ -40,7 +40,7 @@ def detach(
     chosen = changing.choose(cloud, functions, every, tags)
 
     def plan(name: str) -> Plan:
-        function = state.read_function(cloud, name)
+        function = recognise.layers_of(cloud, state.read_function(cloud, name), layer_name)
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
         return plan_detach(function, now, purge=purge, layer_name=layer_name)
 

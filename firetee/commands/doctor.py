@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 from rich.text import Text
 
+from firetee.cloud import recognise
 from firetee.cloud.checks import FINE, HINT, PROBLEM, UNKNOWN, examine
 from firetee.cloud.facts import gather
 from firetee.cloud.state import read_function
@@ -32,7 +33,7 @@ _MARKS = {
 def doctor(function: str, region: str | None, as_json: bool) -> None:
     """Look at FUNCTION (a name, NAME:ALIAS or an ARN) and say what is wrong and how to repair it. Changes nothing."""
     cloud = open_cloud(region)
-    findings = examine(gather(cloud, read_function(cloud, function)))
+    findings = examine(gather(cloud, recognise.layers_of(cloud, read_function(cloud, function))))
     problems = sum(finding.level == PROBLEM for finding in findings)
     if as_json:
         document = {"function": function, "problems": problems, "findings": [asdict(each) for each in findings]}

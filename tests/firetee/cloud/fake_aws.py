@@ -50,6 +50,9 @@ _LAMBDA_ROUTES = (
 )
 
 
+_CONTENT = "/layer-content/"
+
+
 class FakeAws:
     """A running fake. `url` goes into AWS_ENDPOINT_URL; `close` stops it."""
 
@@ -138,8 +141,21 @@ class FakeAws:
             return _answer(start_response, "200 OK", self._tls_only[environ["PATH_INFO"]])
         if operation == "SimulatePrincipalPolicy":
             return _simulate(start_response, body)
+        if environ["PATH_INFO"].startswith(_CONTENT):
+            return _serve_layer(environ, start_response)
+        if operation == "GetLayerVersion":
+            return self._layer_version(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
+
+    def _layer_version(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        """moto's answer, with an address at which there is something: the content is served from here."""
+        said: list[str] = []
+        content = b"".join(self._moto(environ, lambda status, headers, *more: said.append(status)))
+        document = json.loads(content)
+        if "Content" in document:
+            document["Content"]["Location"] = f"{self.url}{_CONTENT}{document['LayerVersionArn']}"
+        return _answer(start_response, said[0], json.dumps(document).encode())
 
 
 class _Fault:
@@ -226,6 +242,16 @@ def _lambda_refusal(request: dict[str, Any]) -> tuple[str, str] | None:
     if len(request.get("Layers") or []) > 5:
         return "InvalidParameterValueException", "Layers list must have length less than or equal to 5"
     return None
+
+
+def _serve_layer(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    """A layer version's zip, or the end of it, as S3 answers a Range."""
+    name, version = environ["PATH_INFO"].removeprefix(_CONTENT).split(":")[-2:]
+    content: bytes = get_backend("lambda")[ACCOUNT][REGION].get_layer_version(name, version).code_bytes
+    wanted = re.fullmatch(r"bytes=-(\d+)", environ.get("HTTP_RANGE", ""))
+    if wanted:
+        return _answer(start_response, "206 Partial Content", content[-int(wanted.group(1)) :], "application/zip")
+    return _answer(start_response, "200 OK", content, "application/zip")
 
 
 def _simulate(start_response: StartResponse, body: bytes) -> Iterable[bytes]:

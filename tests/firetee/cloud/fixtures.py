@@ -65,6 +65,7 @@ def layer_zip(tmp_path: Path) -> Path:
     path = tmp_path / "layer.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(zipfile.ZipInfo("bin/exec-wrapper"), "#!/bin/sh\n")
+        archive.writestr(zipfile.ZipInfo("firetee/wrapper/__main__.py"), "\n")
     return path
 
 

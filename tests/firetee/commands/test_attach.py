@@ -744,3 +744,52 @@ def test_a_function_that_is_misspelt_gets_the_likely_name(run: Run, account: Acc
     result = run(attach, "order", "--stream", "app-logs", "--zip", layer_zip)
     assert "There is no function 'order' in eu-west-1." in result.output
     assert "Did you mean orders?" in result.output
+
+
+# A layer under another name
+
+
+@pytest.fixture
+def renamed(account: Account, layer_zip: Path) -> str:
+    """firetee's layer, published by hand under another name and without a description; its ARN."""
+    published = account.lambda_.publish_layer_version(
+        LayerName="company-log-shipper", Content={"ZipFile": layer_zip.read_bytes()}
+    )
+    return str(published["LayerVersionArn"])
+
+
+def layer_names(account: Account) -> list[str]:
+    layers = account.everything()["configuration"].get("Layers", [])
+    return [each["Arn"].split(":")[-2] for each in layers]
+
+
+def test_a_layer_under_another_name_is_recognised_by_attach_and_detach(
+    run: Run, account: Account, layer_zip: Path, renamed: str
+) -> None:
+    by_hand = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/exec-wrapper", "FIRETEE_STREAM": "app-logs", "MODE": "x"}
+    account.function(env=by_hand, layers=(account.layer("other"), renamed))
+    assert run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip).exit_code == 0
+    assert layer_names(account) == ["other", "firetee"]
+    assert run(detach, "orders").exit_code == 0
+    assert layer_names(account) == ["other"]
+    assert account.env() == {"MODE": "x"}
+
+
+def test_a_layer_attached_by_its_arn_or_under_a_name_of_its_own_is_taken_off_again(
+    run: Run, account: Account, layer_zip: Path, renamed: str
+) -> None:
+    account.function(env={"MODE": "x"})
+    before = account.everything()
+    assert run(attach, "orders", "--stream", "app-logs", "--layer-arn", renamed).exit_code == 0
+    assert layer_names(account) == ["company-log-shipper"]
+    run(attach, "orders", "--stream", "app-logs", "--layer-name", "mine", "--zip", layer_zip)
+    assert layer_names(account) == ["mine"]
+    run(detach, "orders")
+    assert account.everything() == before
+
+
+def test_a_layer_that_is_not_firetees_is_refused(run: Run, account: Account) -> None:
+    account.function()
+    result = run(attach, "orders", "--stream", "app-logs", "--layer-arn", account.layer("numpy"))
+    assert result.exit_code == 1
+    assert "is not firetee's layer" in result.output

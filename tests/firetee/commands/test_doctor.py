@@ -92,6 +92,22 @@ def test_an_older_layer_is_hinted_at(run: Run, account: Account, layer_zip: Path
     assert "is not the newest" in findings(run)["layer"][0]["message"]
 
 
+def test_a_layer_under_another_name_is_recognised_and_what_may_not_be_looked_at_is_no_problem(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path
+) -> None:
+    published = account.lambda_.publish_layer_version(
+        LayerName="company-log-shipper", Content={"ZipFile": layer_zip.read_bytes()}
+    )["LayerVersionArn"]
+    account.stream()
+    env = {"AWS_LAMBDA_EXEC_WRAPPER": EXEC_WRAPPER, "FIRETEE_STREAM": "app-logs"}
+    account.function(env=env, layers=(published,))
+    assert [(each["level"], each["message"]) for each in findings(run)["layer"]] == [(checks.FINE, published)]
+    aws.fail("GetLayerVersion", "AccessDeniedException", times=2)
+    hidden = findings(run)["layer"][0]
+    assert hidden["level"] == checks.UNKNOWN
+    assert published in hidden["message"]
+
+
 def test_a_missing_function_is_an_error(run: Run, account: Account) -> None:
     assert run(doctor, "nobody").exit_code == 1
 
