@@ -27,9 +27,21 @@ NEWEST = (3, 15)
 #: Every minor version that is served, as Lambda names it.
 MINORS = tuple(f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))
 DEFAULT_RIC = "4.2.2"
-#: One version of each generation of the runtime client that AWS's images carried, locked in `locks/`, with the newest
-#: CPython that it has wheels for.
-RICS = {"2.2.1": (3, 12), "3.0.2": (3, 13), "3.1.1": (3, 14), "4.0.1": NEWEST, "4.2.2": NEWEST}
+#: One version of each behaviour of the runtime client, locked in `locks/`, with the newest CPython that it has wheels
+#: for. 4.0.2 has an id for each attempt; 4.0.4 opens a log in the parent of Managed Instances' workers, and changed the
+#: errors' JSON; 4.1.0 and 4.2.0 import the handler in that parent, which 4.2.1 took back; 4.2.0 has the trace context
+#: of the client's.
+RICS = {
+    "2.2.1": (3, 12),
+    "3.0.2": (3, 13),
+    "3.1.1": (3, 14),
+    "4.0.1": NEWEST,
+    "4.0.2": NEWEST,
+    "4.0.4": NEWEST,
+    "4.1.0": NEWEST,
+    "4.2.0": NEWEST,
+    "4.2.2": NEWEST,
+}
 
 _ASK = """
 import platform, sys, sysconfig

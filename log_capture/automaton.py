@@ -20,9 +20,12 @@ import re
 try:
     from re import _compiler as sre_compile  # type: ignore[attr-defined,unused-ignore]
     from re import _parser as sre_parse  # type: ignore[attr-defined,unused-ignore]
-except ImportError:  # Python 3.10
-    import sre_compile
-    import sre_parse
+except ImportError:
+    try:  # Python 3.10
+        import sre_compile
+        import sre_parse
+    except ImportError:  # a Python that we do not know
+        sre_compile = sre_parse = None  # type: ignore[assignment,unused-ignore]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +37,14 @@ if TYPE_CHECKING:
     Instruction = tuple[int, Any, int]
 
 #: How the parser of `re` is asked, and how it says "any number of times".
-parse = sre_parse.parse
-UNBOUNDED = sre_parse.MAXREPEAT
+def parse(pattern: str) -> Any:
+    """The nodes of a pattern. Raises `UnsupportedError` where the parser is not to be had, `re.error` as `re` does."""
+    if not hasattr(sre_parse, "parse") or not hasattr(sre_compile, "compile"):
+        raise UnsupportedError("the parser of `re` is not known on this Python")
+    return sre_parse.parse(pattern)
+
+
+UNBOUNDED = getattr(sre_parse, "MAXREPEAT", None)
 
 _CHAR, _SPLIT, _AT, _MATCH = range(4)
 

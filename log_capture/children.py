@@ -21,7 +21,6 @@ here.
 
 from __future__ import annotations
 
-import _posixsubprocess
 import os
 import posix
 import sys
@@ -46,9 +45,10 @@ if TYPE_CHECKING:
     RecordAs = Callable[[int, bytes, int], object]
 
 _KINDS = {1: STDOUT, 2: STDERR}
-#: Where `_posixsubprocess.fork_exec` takes the child's stdout and stderr (Modules/_posixsubprocess.c, CPython 3.10 to
-#: 3.14).
+#: Where `_posixsubprocess.fork_exec` takes the child's stdout and stderr, and how many arguments it has
+#: (Modules/_posixsubprocess.c, CPython 3.10 to 3.15).
 _C2PWRITE, _ERRWRITE = 9, 11
+_ARITIES = (21, 22, 23)
 _DUP2 = posix.POSIX_SPAWN_DUP2
 #: Most that a pipe holds, by default (pipe(7)): what was written before a `drain` is within so many bytes.
 _PIPE_BYTES = 65536
@@ -97,6 +97,19 @@ class _Pipe:
         self.kind = kind
         self.key = key
         self.state: tuple[list[bytes], list[int]] = ([], [])
+
+
+class UnknownForkExec(Exception):
+    """`_posixsubprocess.fork_exec` is not the one that we know: children that it starts are not captured."""
+
+
+def _check_places(fork_exec: Any) -> None:
+    """Raises `UnknownForkExec` if the function takes stdout and stderr elsewhere; it says so from CPython 3.12 on."""
+    signature = getattr(fork_exec, "__text_signature__", None)
+    if signature is not None:
+        names = [name.strip() for name in signature.split(",")][1:]
+        if names[_C2PWRITE : _ERRWRITE + 1] != ["c2pwrite", "errread", "errwrite"]:
+            raise UnknownForkExec("fork_exec has other arguments: what subprocesses write is not captured")
 
 
 class Children:
@@ -150,11 +163,18 @@ class Children:
     def install(self) -> None:
         """Before the function imports `subprocess`, which takes a reference of its own."""
         wrap = self._function_wrapper
-        fork_exec = _posixsubprocess.fork_exec
-        _posixsubprocess.fork_exec = wrap(fork_exec, self._around_fork_exec)
-        subprocess = sys.modules.get("subprocess")
-        if subprocess is not None and getattr(subprocess, "_fork_exec", None) is fork_exec:
-            subprocess._fork_exec = _posixsubprocess.fork_exec  # type: ignore[attr-defined]
+        try:
+            import _posixsubprocess
+
+            fork_exec = _posixsubprocess.fork_exec
+            _check_places(fork_exec)
+        except (ImportError, AttributeError, UnknownForkExec) as error:
+            self._failed(error)
+        else:
+            _posixsubprocess.fork_exec = wrap(fork_exec, self._around_fork_exec)
+            subprocess = sys.modules.get("subprocess")
+            if subprocess is not None and getattr(subprocess, "_fork_exec", None) is fork_exec:
+                subprocess._fork_exec = _posixsubprocess.fork_exec  # type: ignore[attr-defined]
         for name in ("posix_spawn", "posix_spawnp"):
             setattr(os, name, wrap(getattr(os, name), self._around_posix_spawn))
 
@@ -163,7 +183,9 @@ class Children:
     def _around_fork_exec(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`_posixsubprocess.fork_exec`: takes positions only; -1 stands for: inherited."""
         ends: dict[int, int] = {}
-        if not kwargs and len(args) > _ERRWRITE:
+        if kwargs or len(args) not in _ARITIES:
+            self._failed(UnknownForkExec(f"fork_exec has {len(args)} arguments"))
+        else:
             out, err = args[_C2PWRITE], args[_ERRWRITE]
             ends = self._safely_open([1 if out == -1 else out, 2 if err == -1 else err])
             if ends:

@@ -15,7 +15,10 @@ It uses the C module `_socket`: see `tls.py`. One thread at a time; `abort` may 
 
 from __future__ import annotations
 
-import _socket
+try:
+    import _socket
+except ImportError:  # a Python that we do not know
+    import socket as _socket  # type: ignore[no-redef]
 from functools import partial
 from select import POLLIN, poll
 from time import monotonic
@@ -71,7 +74,7 @@ class Broken(Exception):
         self.ambiguous = ambiguous
 
 
-class Socket(_socket.socket):
+class Socket(_socket.SocketType):
     """The C class cannot be referred to weakly, and `_ssl` does that."""
 
     __slots__ = ("__weakref__",)

@@ -88,15 +88,21 @@ def compile_patterns(variable: str, value: str | None, *, withhold: bool = False
         try:
             ready.append(_compile(pattern))
         except UnsupportedError as error:
-            problems.append(
-                f"{variable}: the pattern {pattern!r} cannot be run in bounded time ({error}): "
-                + ("every line is sent as ***" if withhold else "it is ignored")
-            )
+            problems.append(_refused(variable, pattern, str(error), withhold))
             if withhold:
                 ready.append(Everything())
         except (re.error, OverflowError, RecursionError) as error:
             problems.append(f"{variable}: the pattern {pattern!r} does not compile ({error}): it is ignored")
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # the nodes of another parser
+            problems.append(_refused(variable, pattern, f"unknown to us on this Python: {error}", withhold))
+            if withhold:
+                ready.append(Everything())
     return ready, problems
+
+
+def _refused(variable: str, pattern: str, why: str, withhold: bool) -> str:
+    instead = "every line is sent as ***" if withhold else "it is ignored"
+    return f"{variable}: the pattern {pattern!r} cannot be run in bounded time ({why}): {instead}"
 
 
 def _compile(pattern: str) -> Pattern:

@@ -85,6 +85,7 @@ class PrivateContext:
     def __init__(self, cafile: str) -> None:
         import _ssl
 
+        self._cafile = cafile
         # This protocol demands a certificate that is valid and carries the right name, from the start (_ssl.c,
         # context_new).
         self._context = context = _ssl._SSLContext(_ssl.PROTOCOL_TLS_CLIENT)
@@ -95,9 +96,13 @@ class PrivateContext:
 
     def wrap(self, sock: socket, host: str) -> Wrapped:
         """Do the handshake within the time-out of `sock`, which stays open if it fails. Raises OSError."""
-        wrap: Any = self._context._wrap_socket  # type: ignore[attr-defined]  # not in typeshed
-        tls = wrap(sock, False, host)
-        tls.do_handshake()
+        try:
+            wrap: Any = self._context._wrap_socket  # type: ignore[attr-defined]  # not in typeshed
+            tls = wrap(sock, False, host)
+            handshake = tls.do_handshake
+        except (AttributeError, TypeError):  # another interface than the one we know
+            return PublicContext(self._cafile).wrap(sock, host)
+        handshake()
         return Wrapped(sock, tls, tls.write, tls.read)
 
 

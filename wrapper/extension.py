@@ -8,10 +8,14 @@ waits for it.
 
 from __future__ import annotations
 
-import _socket
 import re
 
 from log_capture.own_fd import raised
+
+try:
+    import _socket
+except ImportError:  # a Python that we do not know
+    import socket as _socket  # type: ignore[no-redef]
 
 #: Any name that is not a file in /opt/extensions: that is how internal extensions are told from external ones.
 NAME = "firetee"

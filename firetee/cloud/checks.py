@@ -13,6 +13,7 @@ from firetee.cloud import arns, settings, wiring
 from firetee.cloud.arns import Stream
 from firetee.cloud.state import KNOWN_RUNTIMES, FunctionState, is_served
 from firetee.cloud.streams import StreamFacts
+from firetee.layer import COMPILING_MS
 
 FINE, HINT, PROBLEM, UNKNOWN = "fine", "hint", "problem", "unknown"
 """`problem`: lines are lost, or the function itself fails. `hint`: works, but could be better. `unknown`: not visible
@@ -55,6 +56,8 @@ class Facts:
     may_log: str = ""
     """The same for writing to CloudWatch Logs."""
     newest_layer: str = ""
+    compiled_for: tuple[str, ...] | None = None
+    """The versions of Python that the function's layer says it is compiled for; None if it does not say."""
     vpc_endpoint: bool | None = None
     """Whether the function's VPC has an endpoint for Firehose; None if unknown."""
     setting_problems: tuple[str, ...] = ()
@@ -157,6 +160,14 @@ def check_layer(facts: Facts) -> Iterator[Finding]:
             HINT,
             f"{ours[0]} is not the newest: {facts.newest_layer}",
             f"Run `firetee attach {function.name} --stream ... --layer-arn {facts.newest_layer}`.",
+        )
+    elif facts.compiled_for is not None and function.runtime.removeprefix("python") not in facts.compiled_for:
+        yield Finding(
+            "layer",
+            HINT,
+            f"{ours[0]} has no compiled modules for {function.runtime}: each cold start is about "
+            f"{COMPILING_MS} ms slower",
+            "Run `firetee layer build` where that Python is or can be fetched, and `firetee attach` again.",
         )
     else:
         yield Finding("layer", FINE, ours[0])

@@ -38,11 +38,17 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         bad_streams=tuple(bad),
         may_put={resource: _may(cloud, function.role_arn, action, resource) for resource, action in wanted.items()},
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
+        compiled_for=_compiled_for(cloud, function),
         newest_layer=_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
         setting_problems=settings.problems(function.env),
         unknown_settings=settings.unknown(function.env),
     )
+
+
+def _compiled_for(cloud: Cloud, function: FunctionState) -> tuple[str, ...] | None:
+    ours = [arn for arn in function.layers if is_ours(arn, known=function.our_layers)]
+    return _or(lambda: layers.compiled_for(cloud, ours[0]), None) if ours else None
 
 
 def named_streams(env: Mapping[str, str]) -> list[str]:

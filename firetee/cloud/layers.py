@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from firetee import layer
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, explain, is_missing
 from firetee.cloud.state import KNOWN_RUNTIMES
 
+_COMPILED_FOR = re.compile(r"compiled for ([\d. ]*)\. ")
 _SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 50 MB zipped, uploaded directly."""
@@ -45,6 +49,15 @@ class LayerZip:
         if len(content) > MAX_UPLOAD_BYTES:
             raise CloudError(f"{path} has {len(content):,} bytes; Lambda takes {MAX_UPLOAD_BYTES:,}.")
         return cls(content, base64.b64encode(hashlib.sha256(content).digest()).decode())
+
+
+    @property
+    def compiled_for(self) -> str:
+        """The versions of Python (`3.13 3.14`) that it has compiled modules for."""
+        try:
+            return " ".join(layer.compiled_for(io.BytesIO(self.content)))
+        except zipfile.BadZipFile:  # Lambda will say so
+            return ""
 
 
 @dataclass(frozen=True)
@@ -87,11 +100,18 @@ def newest(cloud: Cloud, name: str) -> str:
     return str(versions[0]["LayerVersionArn"]) if versions else ""
 
 
+def compiled_for(cloud: Cloud, version_arn: str) -> tuple[str, ...] | None:
+    """The versions of Python that a layer version says it is compiled for; None if it does not say."""
+    said = _COMPILED_FOR.search(read_version(cloud, version_arn).get("Description") or "")
+    return tuple(said[1].split()) if said else None
+
+
 def publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:
     """Publish the zip as a new version."""
     answer = cloud.client("lambda").publish_layer_version(
         LayerName=name,
-        Description=f"firetee: function output to Data Firehose. sha256:{zip_.sha256}",
+        Description=f"firetee: function output to Data Firehose, compiled for {zip_.compiled_for}. "
+        f"sha256:{zip_.sha256}",
         Content={"ZipFile": zip_.content},
         CompatibleRuntimes=list(KNOWN_RUNTIMES),
         CompatibleArchitectures=["x86_64", "arm64"],

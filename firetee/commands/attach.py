@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from firetee import layer
 from firetee.cloud import arns, layers, payload, policy, preflight, recognise, state, streams
 from firetee.cloud.errors import Leftovers
 from firetee.cloud.executor import carry_out
@@ -73,6 +74,8 @@ def attach(
     chosen = changing.choose(cloud, functions, every, tags)
     preflight.check(cloud, Asked(stream, create_stream, _parsed(settings), role_arn, layer_arn), force=force)
     zip_ = None if layer_arn else payload.layer_zip(zip_path)
+    if zip_ is not None and (slower := layer.slower(zip_.compiled_for.split())):
+        click.echo(f"Warning: the layer is {slower}.", err=True)
     if zip_ is not None:
         found = layers.find(cloud, layer_name, zip_.sha256)
         layer_arn = found.arn if found else ""

@@ -20,9 +20,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "python" not in metafunc.fixturenames:
         return
     newest = runtimes.installed()[-1]
+    forked_only = metafunc.definition.get_closest_marker("forked_workers") is not None
     newest_only = metafunc.definition.get_closest_marker("newest_python") is not None
     parameters = []
     for python, ric in runtimes.combinations():
+        spawned = python.version >= (3, 14) and ric != runtimes.DEFAULT_RIC
+        if forked_only and (spawned or ric < "4"):
+            continue
         quick = ric == runtimes.DEFAULT_RIC and (python == newest or not newest_only)
         marks = [] if quick else [pytest.mark.matrix]
         parameters.append(pytest.param(python, ric, marks=marks, id=f"{python.minor}-ric{ric}"))

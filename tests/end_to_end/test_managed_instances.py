@@ -12,6 +12,9 @@ from tests.end_to_end.managed import Managed, managed
 
 pytestmark = pytest.mark.newest_python
 
+#: The versions of the runtime client whose parent process imports the function's modules, for all of its workers.
+IMPORT_BEFORE_THE_FORK = ("4.1.0", "4.2.0")
+
 SOURCE = """
 import logging, os, subprocess, sys
 print("imported")
@@ -34,6 +37,7 @@ def invoke(instance: Managed, count: int) -> list[tuple[int, str]]:
     return [(pid, request_id) for pid, request_id in answers]
 
 
+@pytest.mark.forked_workers
 def test_each_worker_sends_its_own_lines_with_its_own_ids(stage: Stage) -> None:
     with managed(stage, SOURCE, workers=3) as instance:
         answers = invoke(instance, 9)
@@ -51,6 +55,7 @@ def test_each_worker_sends_its_own_lines_with_its_own_ids(stage: Stage) -> None:
     assert "[firetee]" not in stderr
 
 
+@pytest.mark.forked_workers
 def test_every_worker_is_drained_at_sigterm(stage: Stage) -> None:
     with managed(stage, SOURCE, workers=2, env={"FIRETEE_FLUSH": "batched"}) as instance:
         invoke(instance, 2)
@@ -60,7 +65,7 @@ def test_every_worker_is_drained_at_sigterm(stage: Stage) -> None:
     assert reported_before < 2  # they come behind the answers, and wait for company
     assert sum(line["type"] == "platform.report" for line in lines) == 2
     texts = [line["record"] for line in lines if line["type"] == "function"]
-    assert texts.count("imported") == 2
+    assert texts.count("imported") == (1 if stage.ric in IMPORT_BEFORE_THE_FORK else 2)
     assert {"printed w0", "printed w1", "child of w0", "child of w1"} <= {str(text) for text in texts}
     by_environment: dict[str, list[int]] = {}
     for line in lines:
@@ -78,9 +83,10 @@ def test_the_outside_world_sees_no_difference(stage: Stage, capture: str) -> Non
             stdout = [line for line in instance.read("stdout").splitlines() if "timestamp" not in line]
             outputs.append((stdout, instance.read("stderr")))
     assert outputs[0] == outputs[1]
-    assert outputs[0][0] == ["imported", "printed one", "child of one"]
+    assert [line for line in outputs[0][0] if line != "imported"] == ["printed one", "child of one"]
 
 
+@pytest.mark.forked_workers
 def test_native_output_of_a_worker_is_captured_where_that_is_wanted(stage: Stage) -> None:
     source = """
 import os

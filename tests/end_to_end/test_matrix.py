@@ -75,5 +75,5 @@ def test_the_matrix_has_every_generation_of_the_client() -> None:
     combinations = {(python.minor, ric) for python, ric in runtimes.combinations()}
     without_wheel = {"2.2.1": ("3.13", "3.14", "3.15"), "3.0.2": ("3.14", "3.15"), "3.1.1": ("3.15",)}
     for python in runtimes.installed():
-        for ric in ("2.2.1", "3.0.2", "3.1.1", "4.0.1", "4.0.3", "4.1.0", "4.2.0", "4.2.2"):
+        for ric in ("2.2.1", "3.0.2", "3.1.1", "4.0.1", "4.0.2", "4.0.4", "4.1.0", "4.2.0", "4.2.2"):
             assert ((python.minor, ric) in combinations) == (python.minor not in without_wheel.get(ric, ()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -64,3 +65,26 @@ def test_a_file_without_certificates_is_an_error_of_the_system(tmp_path: Path) -
     path.write_text("")
     with pytest.raises(OSError, match=r".*"):
         make_context(str(path))
+
+
+@pytest.mark.parametrize("change", ["fewer arguments", "gone"])
+def test_a_handshake_goes_through_the_public_module_where_the_private_one_is_another(change: str) -> None:
+    """Seen at its first use only: the socket is handed over, and the public module speaks TLS on it."""
+    context = make_context(AMAZON_ROOTS)
+    assert isinstance(context, PrivateContext)
+
+    class Another:
+        """`_SSLContext`, changed."""
+
+        if change == "fewer arguments":
+
+            def _wrap_socket(self, sock: object) -> None:
+                raise AssertionError("never called with one")
+
+    context._context = Another()  # type: ignore[assignment]
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.close()
+        with pytest.raises(OSError, match=r"(?i)eof|reset|broken pipe"):  # spoken to as TLS, and not there
+            context.wrap(ours, "localhost")
+        assert ours.fileno() == -1  # it went over to the public module's

@@ -6,13 +6,14 @@ import functools
 import io
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from firetee import runtimes
 from firetee.cloud.aws import Cloud
 from tests.firetee.cloud.fake_aws import ACCOUNT, REGION, FakeAws
 
@@ -61,11 +62,16 @@ def cloud(aws: FakeAws) -> Cloud:
 
 @pytest.fixture
 def layer_zip(tmp_path: Path) -> Path:
-    """A zip to publish as the layer; its content does not matter here."""
-    path = tmp_path / "layer.zip"
+    """A zip to publish as the layer, compiled for every Python."""
+    return write_layer_zip(tmp_path / "layer.zip", runtimes.MINORS)
+
+
+def write_layer_zip(path: Path, minors: Sequence[str]) -> Path:
+    """A zip that could be the layer, with the names that one has that is compiled for these Pythons."""
+    bundles = [f"firetee/cpython-{minor.replace('.', '')}-3600.bundle" for minor in minors]
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("bin/exec-wrapper"), "#!/bin/sh\n")
-        archive.writestr(zipfile.ZipInfo("firetee/wrapper/__main__.py"), "\n")
+        for name in ["bin/exec-wrapper", "firetee/wrapper/__main__.py", *bundles]:
+            archive.writestr(zipfile.ZipInfo(name), "#!/bin/sh\n")
     return path
 
 

@@ -16,8 +16,9 @@ import pytest
 from firetee.commands import changing
 from firetee.commands.attach import attach
 from firetee.commands.detach import detach
+from firetee.commands.doctor import doctor
 from tests.firetee.cloud.fake_aws import ACCOUNT, REGION, FakeAws
-from tests.firetee.cloud.fixtures import Account
+from tests.firetee.cloud.fixtures import Account, write_layer_zip
 from tests.firetee.commands.conftest import Run
 
 STREAM_ARN = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/app-logs"
@@ -185,6 +186,33 @@ def test_all_with_a_tag_attaches_those_functions_only(run: Run, account: Account
     assert attached == ["orders", "bills"]
     versions = account.lambda_.list_layer_versions(LayerName="firetee")["LayerVersions"]
     assert len(versions) == 1
+
+
+def test_a_python_that_is_newer_than_firetee_is_attached_with_a_warning(
+    run: Run, account: Account, layer_zip: Path
+) -> None:
+    account.function("future", runtime="python3.16")
+    account.function("old", runtime="python3.9")
+    result = run(attach, "--all", "--stream", "app-logs", "--zip", layer_zip)
+    assert result.exit_code == 0, result.output
+    assert "FIRETEE_STREAM" in account.env("future")
+    assert "FIRETEE_STREAM" not in account.env("old")
+    said = " ".join(result.output.split())
+    assert "Warning: python3.16 is newer than this firetee, which is tested up to python3.15" in said
+
+
+def test_before_it_publishes_a_layer_that_is_not_compiled_for_a_python_it_says_so(
+    run: Run, account: Account, tmp_path: Path
+) -> None:
+    account.function("orders", runtime="python3.14")
+    path = write_layer_zip(tmp_path / "partly.zip", ["3.10", "3.11", "3.12", "3.13"])
+    planned = run(attach, "orders", "--stream", "app-logs", "--zip", path, "--dry-run")
+    assert "Warning: the layer is not compiled for Python 3.14, 3.15" in planned.output
+    done = run(attach, "orders", "--stream", "app-logs", "--zip", path, "--json")
+    assert "about 75 ms slower" in done.stderr
+    assert json.loads(done.stdout)
+    checked = " ".join(run(doctor, "orders").output.split())
+    assert "has no compiled modules for python3.14: each cold start is about 75 ms slower" in checked
 
 
 def test_in_a_fleet_one_failure_does_not_stop_the_others(run: Run, account: Account, layer_zip: Path) -> None:
