@@ -5,6 +5,7 @@
 #   make matrix   end to end on every CPython and every version of the runtime client
 #   make check    ruff and mypy
 #   make layer    dist/firetee-layer.zip
+#   make release  all files of a release, up to the uploads (docs/releasing.md)
 #   make bench    what is claimed, measured
 #   make lock     new versions of the dependencies
 #   make clean    removes what is made above
@@ -18,7 +19,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 LAYER := dist/firetee-layer.zip
 
 .DELETE_ON_ERROR:
-.PHONY: demo test matrix check layer bench lock clean
+.PHONY: demo test matrix check layer release bench lock clean
 
 test: $(READY)
 	@$(BIN)/python -m firetee.prefetch
@@ -37,6 +38,9 @@ check: $(READY)
 
 layer: $(READY)
 	@$(BIN)/firetee layer build --out $(LAYER)
+
+release: $(READY)
+	$(BIN)/python -m firetee.release $(if $(TAG),--tag $(TAG))
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
