@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable
 from functools import partial
 
@@ -31,6 +32,8 @@ def main(matrix: bool) -> None:
     for python, ric in runtimes.combinations():
         if matrix or ric == runtimes.DEFAULT_RIC:
             steps.append((f"awslambdaric {ric} for {python}", partial(runtimes.runtime, python, ric)))
+    if matrix and platform.machine() != "aarch64":
+        steps += [(f"CPython {minor} for aarch64", partial(_emulated, minor)) for minor in runtimes.MINORS[-2:]]
     with Progress(transient=True) as progress:
         task = progress.add_task("Fetching", total=len(steps))
         for name, fetch_it in steps:
@@ -40,6 +43,10 @@ def main(matrix: bool) -> None:
             except fetch.FetchError as error:
                 raise click.ClickException(str(error)) from error
             progress.advance(task)
+
+
+def _emulated(minor: str) -> None:
+    runtimes.runtime(runtimes.emulated(minor, "aarch64"))
 
 
 if __name__ == "__main__":

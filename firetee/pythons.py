@@ -31,6 +31,8 @@ _PLATFORMS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux_2_
 
 #: The release of Debian that has the CPythons still missing elsewhere.
 DEBIAN = "forky"
+#: The release whose emulator is one static file, which runs on anything.
+_QEMU_RELEASE = "bookworm"
 _DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 #: What Debian's Python depends on and does not need: they have only scripts to set a machine up, and other languages.
@@ -104,6 +106,26 @@ def from_debian(minor: str, machine: str = "", extra: Sequence[str] = ()) -> Pat
         shutil.rmtree(root)  # the cache was moved
     fetch.once(root, make)
     return interpreter
+
+
+def emulated(minor: str, machine: str) -> str:
+    """A shell script that runs another machine's CPython under qemu, as if it were a program of this one: beside a
+    `pyvenv.cfg` it is that virtual environment's. Raises `FetchError`.
+    """
+    interpreter = from_debian(minor, machine)
+    root = interpreter.parents[2]
+    return f'#!/bin/sh\nexec {_qemu(machine)} -L {root} -0 "$0" {interpreter} "$@"\n'
+
+
+def _qemu(machine: str) -> Path:
+    target = fetch.cache_dir().resolve() / "tools" / "qemu" / f"qemu-{machine}-static"
+
+    def make(scratch: Path) -> None:
+        (package,) = Apt(scratch, os.uname().machine, _QEMU_RELEASE).download(["qemu-user-static"])
+        _run(["dpkg-deb", "--extract", str(package), str(scratch / "qemu")], "unpacking qemu")
+        (scratch / "qemu" / "usr" / "bin" / target.name).rename(target)
+
+    return fetch.once(target, make)
 
 
 def _starts(interpreter: Path) -> bool:

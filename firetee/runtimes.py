@@ -101,6 +101,13 @@ def fetch_missing(minor: str) -> None:
         installed.cache_clear()
 
 
+def emulated(minor: str, machine: str) -> Python:
+    """A CPython of another machine, under qemu; only `runtime` can be asked for it. Raises `FetchError`."""
+    path = pythons.from_debian(minor, machine)
+    major, _, rest = minor.partition(".")
+    return Python((int(major), int(rest), 0), path, machine)
+
+
 def find(minor: str) -> Python:
     """The installed CPython of one minor version (`3.12`). Raises `LookupError` naming those that are there."""
     for python in installed():
@@ -150,20 +157,35 @@ def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
         raise fetch.FetchError(f"no locked runtime client {ric}; there are {', '.join(RICS)}")
     boto3 = _boto3(python)
     target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{'.'.join(map(str, python.version))}-ric{ric}"
+    if python.machine != os.uname().machine:
+        target = target.with_name(f"{target.name}-{python.machine}")
 
     def make(scratch: Path) -> None:
         # Made in place, as a virtual environment cannot be moved. `bootstrap` comes last: it says that all is there.
         shutil.rmtree(target, ignore_errors=True)
-        venv = [str(python.path), "-I", "-m", "venv", "--without-pip", "--symlinks", str(target)]
-        subprocess.run(venv, capture_output=True, text=True, check=True)
+        if python.machine == os.uname().machine:
+            venv = [str(python.path), "-I", "-m", "venv", "--without-pip", "--symlinks", str(target)]
+            subprocess.run(venv, capture_output=True, text=True, check=True)
+        else:
+            _emulated_venv(python, target)
         site_packages = target / "lib" / f"python{python.minor}" / "site-packages"
         _install(lock, site_packages, python)
         (site_packages / "boto3.pth").write_text(f"{boto3}\n")
-        _compile(python, site_packages)
+        if python.machine == os.uname().machine:
+            _compile(python, site_packages)
         for template in ("bootstrap.py", "bootstrap"):
             shutil.copy(TEMPLATES / template, target / template)
 
     return fetch.once(target / "bootstrap", make).parent
+
+
+def _emulated_venv(python: Python, folder: Path) -> None:
+    """What the `venv` module makes, with a script that runs the interpreter under qemu in the place of a link."""
+    program = folder / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text(f"home = {python.path.parent}\ninclude-system-site-packages = false\n")
+    program.write_text(pythons.emulated(python.minor, python.machine))
+    program.chmod(0o755)
 
 
 def _boto3(python: Python) -> Path:
