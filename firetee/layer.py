@@ -15,6 +15,8 @@ carry no time. They are "unchecked": the layer does not change under a running f
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import logging
 import os
@@ -26,9 +28,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from firetee import fetch, runtimes
+from firetee import __version__, fetch, runtimes
 
 #: Where Lambda unpacks layers: the paths that tracebacks and profilers show for compiled modules.
 OPT = "/opt"
@@ -64,6 +66,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE = "bin/exec-wrapper"
 #: Run from its source, as every script is.
 PROGRAM = "firetee/wrapper/__main__.py"
+#: Says which release the layer is.
+RELEASE = "firetee/log_capture/release.py"
+#: What stands in its place in a checkout.
+UNSTAMPED = "source"
 
 #: Modules that only some settings need: each stays a file of its own, which other starts do not read.
 SELDOM = frozenset(
@@ -71,6 +77,16 @@ SELDOM = frozenset(
 )
 #: The program that each Python compiles with.
 _COMPILE = Path(__file__).with_name("compiling.py")
+
+
+class Release(NamedTuple):
+    """What a layer says it is: firetee's version, and `digest` of its files."""
+
+    version: str
+    content: str
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.content}"
 
 
 class LayerError(Exception):
@@ -90,7 +106,7 @@ def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
     if released is not None:
         shutil.copyfile(released, scratch)
         return scratch.replace(out)
-    files = dict(_sources())
+    files = _sources()
     for interpreter in interpreters() if pythons is None else pythons:
         files |= _compiled(interpreter, files)
     files |= _wrapt()
@@ -134,7 +150,7 @@ def _released() -> Path | None:
     with zipfile.ZipFile(path) as archive:
         names = {name for name in archive.namelist() if name.endswith((".py", *DATA_SUFFIXES))} | {EXECUTABLE}
         carried = {name: archive.read(name) for name in names}
-    return path if carried == dict(_sources()) else None
+    return path if carried == _sources() else None
 
 
 def unpack(layer: Path, target: Path) -> None:
@@ -154,8 +170,59 @@ def sources() -> Path:
     return Path(__file__).parent / "payload"
 
 
-def _sources() -> Iterator[tuple[str, bytes]]:
-    """Our own files, by their name in the zip."""
+def _sources() -> dict[str, bytes]:
+    """Our own files, by their name in the zip; the one that names the release says what the others hold."""
+    files = dict(_as_they_are())
+    if RELEASE not in files:
+        raise LayerError(f"{RELEASE} is missing among the sources")
+    for name, value in (("VERSION", __version__), ("CONTENT", digest(files))):
+        stub = f'{name} = "{UNSTAMPED}"'.encode()
+        files[RELEASE] = files[RELEASE].replace(stub, f'{name} = "{value}"'.encode())
+    return files
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """What tells one layer's own files from another's: 12 hexadecimal digits. The release's own file is left out."""
+    found = hashlib.sha256()
+    for name in sorted(files):
+        if name == EXECUTABLE or (name.endswith((".py", *DATA_SUFFIXES)) and name != RELEASE):
+            found.update(f"{name}\n{len(files[name])}\n".encode() + files[name])
+    return found.hexdigest()[:12]
+
+
+@functools.cache
+def release() -> Release:
+    """The release that these sources make."""
+    return _release_of(_sources())
+
+
+def examine(content: IO[bytes]) -> Release:
+    """The release that a layer's zip is of. Raises LayerError if it is none of firetee's, or was changed since."""
+    try:
+        with zipfile.ZipFile(content) as archive:
+            if damaged := archive.testzip():
+                raise LayerError(f"{damaged} in it is damaged")
+            files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+            if not {EXECUTABLE, PROGRAM} <= files.keys():
+                raise LayerError(f"it is not firetee's layer: {EXECUTABLE} or {PROGRAM} is not in it")
+            if not (archive.getinfo(EXECUTABLE).external_attr >> 16) & 0o001:
+                raise LayerError(f"{EXECUTABLE} in it is not executable, so that no function could start")
+    except zipfile.BadZipFile as error:
+        raise LayerError("it is not a zip") from error
+    if RELEASE not in files:
+        raise LayerError("it is of an older firetee, which does not say its version")
+    found = _release_of(files)
+    if found.content != digest(files):
+        raise LayerError("its files are not those that it was built with")
+    return found
+
+
+def _release_of(files: Mapping[str, bytes]) -> Release:
+    values = dict(re.findall(r'^(VERSION|CONTENT) = "([^"]*)"', files[RELEASE].decode(), re.MULTILINE))
+    return Release(values.get("VERSION", ""), values.get("CONTENT", ""))
+
+
+def _as_they_are() -> Iterator[tuple[str, bytes]]:
     root = sources()
     yield EXECUTABLE, (root / EXECUTABLE).read_bytes()
     for package in PACKAGES:

@@ -28,6 +28,7 @@ from .firehose import (
 from .gate import Gate, attach
 from .http import IDLE_S
 from .quiet import Quiet
+from .release import PRODUCT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -295,7 +296,7 @@ def _client(attach: Callable[[Any], None], session: Any, service: str, region: s
         read_timeout=_TIMEOUT_S,
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=1,
-        user_agent_extra="firetee",
+        user_agent_extra=PRODUCT,
     )
     client = session.create_client(service, region_name=region, config=config, **credentials)
     attach(client)

@@ -6,6 +6,7 @@ from time import time
 
 from .firehose import TARGET, Client, PutError, decode_answer, encode_request
 from .http import Broken
+from .release import PRODUCT
 from .sigv4 import Signer, load_digest
 
 TYPE_CHECKING = False
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 #: Answers after which credentials that can be fetched again are, at once: nothing was taken.
 _OUTDATED = ("ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId")
-
-#: To be seen in CloudTrail and access logs beside the SDKs'.
-_USER_AGENT = "firetee"
 
 
 class DirectClient(Client):
@@ -46,7 +44,7 @@ class DirectClient(Client):
         self._signed = {"content-type": "application/x-amz-json-1.1", "host": host, "x-amz-target": TARGET}
         self._head = (
             f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: {self._signed['content-type']}\r\n"
-            f"X-Amz-Target: {TARGET}\r\nUser-Agent: {_USER_AGENT}\r\n"
+            f"X-Amz-Target: {TARGET}\r\nUser-Agent: {PRODUCT}\r\n"
         )
 
     def warm_up(self) -> None:

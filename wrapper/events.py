@@ -3,7 +3,7 @@
 Each function returns an event's type and the JSON text of its record, after the ``Event`` schema of version
 2022-12-13 ("Lambda Telemetry API Event schema reference", Lambda guide). A field that is None is left out, and so
 is what only the platform knows (the billed duration, ids of its own spans). Two things are ours: the ``firetee``
-object in a report, and the type ``firetee.timeoutWarning``.
+object in a report and in ``platform.initStart``, and the type ``firetee.timeoutWarning``.
 
 Durations are given and sent in milliseconds, sent with three decimals at most as the platform does. The text is
 ASCII: whatever is in a stack, it can be stored.
@@ -31,8 +31,10 @@ def init_start(
     runtime_version: str | None = None,
     function_name: str | None = None,
     function_version: str | None = None,
+    release: Mapping[str, str] | None = None,
 ) -> Event:
-    """``platform.initStart``. `initialization_type`: on-demand, provisioned-concurrency or snap-start."""
+    """``platform.initStart``. `initialization_type`: on-demand, provisioned-concurrency or snap-start. `release`: the
+    version and the content hash of this firetee."""
     return _event(
         "platform.initStart",
         initializationType=initialization_type,
@@ -40,6 +42,7 @@ def init_start(
         runtimeVersion=runtime_version,
         functionName=function_name,
         functionVersion=function_version,
+        firetee=release,
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
+from log_capture.release import CONTENT, VERSION
+
 from . import events
 
 TYPE_CHECKING = False
@@ -47,6 +49,7 @@ class PlatformEvents:
             runtime_version=self._runtime,
             function_name=self._function,
             function_version=self._version,
+            release={"version": VERSION, "content": CONTENT},
         )
 
     def init_runtime_done(self, status: str, error_type: str | None = None) -> Event:

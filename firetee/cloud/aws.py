@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from firetee import __version__
 from firetee.cloud.arns import partition_of
 from firetee.cloud.errors import CloudError
 
@@ -50,7 +51,7 @@ class Cloud:
             # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still
             # rules.
             mode: Any = os.environ.get("AWS_RETRY_MODE", "standard")
-            config = Config(retries={"mode": mode}, user_agent_extra="firetee")
+            config = Config(retries={"mode": mode}, user_agent_extra=f"firetee/{__version__}")
             self._clients[service] = self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
         return self._clients[service]
 

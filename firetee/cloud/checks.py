@@ -58,6 +58,8 @@ class Facts:
     newest_layer: str = ""
     compiled_for: tuple[str, ...] | None = None
     """The versions of Python that the function's layer says it is compiled for; None if it does not say."""
+    layer_release: str = ""
+    """Version and content hash that the layer's description names."""
     vpc_endpoint: bool | None = None
     """Whether the function's VPC has an endpoint for Firehose; None if unknown."""
     setting_problems: tuple[str, ...] = ()
@@ -170,7 +172,7 @@ def check_layer(facts: Facts) -> Iterator[Finding]:
             "Run `firetee layer build` where that Python is or can be fetched, and `firetee attach` again.",
         )
     else:
-        yield Finding("layer", FINE, ours[0])
+        yield Finding("layer", FINE, ours[0] + (f" (firetee {facts.layer_release})" if facts.layer_release else ""))
 
 
 def check_wrapper(facts: Facts) -> Iterator[Finding]:

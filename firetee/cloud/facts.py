@@ -39,6 +39,7 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         may_put={resource: _may(cloud, function.role_arn, action, resource) for resource, action in wanted.items()},
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
         compiled_for=_compiled_for(cloud, function),
+        layer_release=_or(lambda: layers.release_of(cloud, _our_layer(function)), ""),
         newest_layer=_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
         setting_problems=settings.problems(function.env),
@@ -57,9 +58,12 @@ def named_streams(env: Mapping[str, str]) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
+def _our_layer(function: FunctionState) -> str:
+    return next((each for each in function.layers if is_ours(each, known=function.our_layers)), "")
+
+
 def _layer_name(function: FunctionState) -> str:
-    ours = next((each for each in function.layers if is_ours(each, known=function.our_layers)), "")
-    return arns.layer_name(ours) or LAYER_NAME
+    return arns.layer_name(_our_layer(function)) or LAYER_NAME
 
 
 def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:

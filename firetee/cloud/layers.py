@@ -21,9 +21,11 @@ from firetee import layer
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, explain, is_missing
 from firetee.cloud.state import KNOWN_RUNTIMES
+from firetee.layer import Release
 
 _COMPILED_FOR = re.compile(r"compiled for ([\d. ]*)\. ")
 _SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
+_RELEASE_IN_DESCRIPTION = re.compile(r"firetee (\S+ [0-9a-f]{12}):")
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 50 MB zipped, uploaded directly."""
 DESCRIPTION = "firetee"
@@ -38,6 +40,8 @@ class LayerZip:
 
     content: bytes
     sha256: str
+    release: Release | None = None
+    """What the layer inside says it is."""
 
     @classmethod
     def read(cls, path: Path) -> LayerZip:
@@ -49,7 +53,6 @@ class LayerZip:
         if len(content) > MAX_UPLOAD_BYTES:
             raise CloudError(f"{path} has {len(content):,} bytes; Lambda takes {MAX_UPLOAD_BYTES:,}.")
         return cls(content, base64.b64encode(hashlib.sha256(content).digest()).decode())
-
 
     @property
     def compiled_for(self) -> str:
@@ -106,12 +109,24 @@ def compiled_for(cloud: Cloud, version_arn: str) -> tuple[str, ...] | None:
     return tuple(said[1].split()) if said else None
 
 
+def description(zip_: LayerZip) -> str:
+    """What stands in a version's description: the release, the Pythons it is compiled for, and the zip's hash."""
+    release = f" {zip_.release}" if zip_.release else ""
+    what = f"{DESCRIPTION}{release}: function output to Data Firehose, compiled for {zip_.compiled_for}."
+    return f"{what} sha256:{zip_.sha256}"
+
+
+def release_of(cloud: Cloud, layer_version_arn: str) -> str:
+    """The release that a version's description names (`0.1.0 0123456789ab`); empty if it names none."""
+    found = _RELEASE_IN_DESCRIPTION.match(str(read_version(cloud, layer_version_arn).get("Description") or ""))
+    return found.group(1) if found else ""
+
+
 def publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:
     """Publish the zip as a new version."""
     answer = cloud.client("lambda").publish_layer_version(
         LayerName=name,
-        Description=f"firetee: function output to Data Firehose, compiled for {zip_.compiled_for}. "
-        f"sha256:{zip_.sha256}",
+        Description=description(zip_),
         Content={"ZipFile": zip_.content},
         CompatibleRuntimes=list(KNOWN_RUNTIMES),
         CompatibleArchitectures=["x86_64", "arm64"],

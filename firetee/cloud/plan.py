@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from firetee import layer as layer_sources
 from firetee.cloud import arns, policy, undo, wiring
 from firetee.cloud.errors import CloudError
 from firetee.cloud.layers import LayerZip
@@ -38,6 +39,7 @@ class Wish:
     """What `attach` was asked for.
 
     `layer` is the ARN of the layer version to use; where it is empty, the plan publishes `zip_` under `layer_name`.
+    Without a zip the plan can be shown only.
     """
 
     stream: str
@@ -124,8 +126,6 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
         raise CloudError(f"{function.name}: {problem[0]}", problem[1])
     found: list[Step] = list(before)
     if layer == NEW_LAYER:
-        if wish.zip_ is None:
-            raise CloudError("There is no layer to attach.", "Give --layer-arn or --zip.")
         found.append(PublishLayer(wish.layer_name, wish.zip_))
     document = permission(function, wanted.env) if wish.change_role else None
     if document is not None and policy_now != document:
@@ -138,7 +138,13 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
         found += _tag_steps(function, record)
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
         found.append(Confirm(function, record, document))
-    return Plan(function.name, tuple(found), _notes(function) if found else ())
+    return Plan(function.name, tuple(found), (*_zip_notes(wish.zip_), *_notes(function)) if found else ())
+
+
+def _zip_notes(zip_: LayerZip | None) -> tuple[str, ...]:
+    if zip_ is None or zip_.release in (None, layer_sources.release()):
+        return ()
+    return (f"The zip is of firetee {zip_.release}; this command would build {layer_sources.release()}.",)
 
 
 def plan_detach(

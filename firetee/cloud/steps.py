@@ -78,7 +78,8 @@ class PublishLayer:
     """Publish the layer. Left out of a plan when a version with this content is there already."""
 
     name: str
-    zip_: LayerZip = field(repr=False)
+    zip_: LayerZip | None = field(repr=False)
+    """None in a dry run, where it is not built."""
 
     @property
     def title(self) -> str:
@@ -89,15 +90,18 @@ class PublishLayer:
         return f"aws lambda delete-layer-version --layer-name {self.name} --version-number N (the newest)"
 
     def changes(self) -> list[Change]:
-        return [Change(f"layer {self.name}", "", f"a new version, {len(self.zip_.content):,} bytes")]
+        size = f", {len(self.zip_.content):,} bytes" if self.zip_ else ", to be built"
+        return [Change(f"layer {self.name}", "", f"a new version{size}")]
 
     def apply(self, cloud: Cloud, made: Made) -> None:
+        if self.zip_ is None:
+            raise CloudError("There is no layer to attach.", "Give --layer-arn or --zip.")
         found = layers.find(cloud, self.name, self.zip_.sha256)
         made.layer_was_there = found is not None
         made.layer = (found or layers.publish(cloud, self.name, self.zip_)).arn
 
     def undo(self, cloud: Cloud, made: Made) -> None:
-        if made.layer_was_there:
+        if made.layer_was_there or self.zip_ is None:
             return
         found = layers.find(cloud, self.name, self.zip_.sha256)
         if found is None or (made.layer and found.arn != made.layer):

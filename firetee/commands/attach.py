@@ -38,7 +38,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
     "--zip",
     "zip_path",
     type=click.Path(path_type=Path),
-    help="The layer's zip; by default the one in dist/, built if missing.",
+    help="The layer's zip; by default it is built, once.",
 )
 @click.option("--no-role", is_flag=True, help="Leave the function's role alone; it may put records already.")
 @click.option("--force", is_flag=True, help="Also with a stream, role or layer that cannot be looked up from here.")
@@ -73,7 +73,10 @@ def attach(
     cloud = open_cloud(region)
     chosen = changing.choose(cloud, functions, every, tags)
     preflight.check(cloud, Asked(stream, create_stream, _parsed(settings), role_arn, layer_arn), force=force)
-    zip_ = None if layer_arn else payload.layer_zip(zip_path)
+    zip_ = None
+    if not layer_arn:
+        # A dry run builds nothing: what is not built yet is not published yet either, as far as can be told.
+        zip_ = payload.cached() if dry_run and zip_path is None else payload.layer_zip(zip_path)
     if zip_ is not None and (slower := layer.slower(zip_.compiled_for.split())):
         click.echo(f"Warning: the layer is {slower}.", err=True)
     if zip_ is not None:

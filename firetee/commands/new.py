@@ -25,7 +25,7 @@ FILES = ("app.py", "template.yaml", "events/hello.json", "README.md")
     "--zip",
     "zip_path",
     type=click.Path(path_type=Path),
-    help="The layer's zip; by default the one in dist/, built if missing.",
+    help="The layer's zip; by default it is built, once.",
 )
 @json_option
 @failures_shown

@@ -38,7 +38,7 @@ from firetee.commands.common import (
     "--zip",
     "zip_path",
     type=click.Path(path_type=Path),
-    help="The layer's zip; by default the one in dist/, built if missing.",
+    help="The layer's zip; by default it is built, once.",
 )
 @click.option("--public", is_flag=True, help="Let every AWS account use the version.")
 @json_option

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from firetee import layer
 from tests.end_to_end.harness import STREAM, Stage
 from tests.fakes.firehose import OK, Step
 
@@ -39,7 +40,10 @@ def test_an_environments_life_in_the_platforms_words(stage: Stage) -> None:
         "runtimeVersion": stage.python.execution_env,
         "functionName": "function",
         "functionVersion": "$LATEST",
+        "firetee": layer.release()._asdict(),
     }
+    product = f"firetee/{layer.release().version}+{layer.release().content}"
+    assert {product in agent.split() for agent in stage.firehose.user_agents} == {True}
     assert init_done == {"initializationType": "on-demand", "phase": "init", "status": "success"}
     assert start["version"] == "$LATEST"
     assert done["requestId"] == start["requestId"] == report["requestId"]

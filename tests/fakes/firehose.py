@@ -168,6 +168,7 @@ class Firehose(Server):
         self.skew_s = skew_s
         self.chunked = chunked
         self.calls: list[Call] = []
+        self.user_agents: list[str] = []  # of every request, in the order of their coming
         self.billed = 0
         self._region = region
         self._keep = keep
@@ -364,6 +365,7 @@ class Firehose(Server):
     # ---- what makes a request good -------------------------------------------------------------------------------
 
     def _check_headers(self, request: Request) -> None:
+        self.user_agents.append(request.headers.get("user-agent", ""))
         if request.method != "POST" or request.path != "/":
             raise Refused(404, "UnknownOperationException", "")
         if request.headers.get("x-amz-target") != "Firehose_20150804.PutRecordBatch":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from firetee import fetch, layer, runtimes
+from firetee import __version__, fetch, layer, runtimes
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +175,7 @@ def test_a_module_that_does_not_compile_fails_the_build(tmp_path: Path, monkeypa
         (tmp_path / package).mkdir()
     (tmp_path / layer.EXECUTABLE).touch()
     (tmp_path / "wrapper" / "broken.py").write_text("def")
+    (tmp_path / "log_capture" / "release.py").write_text('CONTENT = "source"')
     monkeypatch.setattr(fetch, "ROOT", tmp_path)
     with pytest.raises(layer.LayerError, match=r"/opt/firetee/wrapper/broken\.py"):
         layer.build(tmp_path / "layer.zip", [Path(sys.executable)])
@@ -207,3 +208,12 @@ def test_every_package_of_the_command_line_is_installed(installed: Path) -> None
         return {str(path.parent.relative_to(root)) for path in (root / "firetee").rglob("*.py")}
 
     assert packages(fetch.ROOT) <= packages(installed)
+
+
+def test_the_layer_says_its_version_and_a_hash_of_what_it_holds(built: Path) -> None:
+    with built.open("rb") as file:
+        found = layer.examine(file)
+    assert found == layer.release()
+    assert found.version == __version__
+    assert found.content != layer.UNSTAMPED
+    assert len(found.content) == 12

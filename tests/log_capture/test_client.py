@@ -11,6 +11,10 @@ import pytest
 from log_capture.boto import Boto3Client
 from log_capture.client import choose, endpoint, make_client, make_targets, parse_url, region_of
 from log_capture.direct import DirectClient
+from log_capture.release import PRODUCT
+from tests.fakes.firehose import Firehose
+
+from .clients import client_for, environ_for, put
 
 LAMBDA = {
     "AWS_ACCESS_KEY_ID": "AKID",
@@ -169,3 +173,10 @@ def test_urls_are_taken_apart_as_the_standard_library_does(text: str) -> None:
 )
 def test_urls_that_are_not_understood_are_left_to_boto3(text: str) -> None:
     assert parse_url(text) is None
+
+
+@pytest.mark.parametrize("name", ["direct", "boto3"])
+def test_requests_say_which_firetee_they_come_from(name: str) -> None:
+    with Firehose() as fake, client_for(environ_for(fake), name) as client:
+        put(client, b"line\n")
+    assert PRODUCT in fake.user_agents[0].split()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from log_capture.release import CONTENT, VERSION
 from wrapper.telemetry import PlatformEvents
 
 ENVIRON = {
@@ -29,13 +30,15 @@ def test_the_process_s_variables_are_in_its_events() -> None:
         "runtimeVersion": "AWS_Lambda_python3.12",
         "functionName": "orders",
         "functionVersion": "7",
+        "firetee": {"version": VERSION, "content": CONTENT},
     }
     assert record(events.start("r1", None, "blue")) == {"requestId": "r1", "version": "7", "tenantId": "blue"}
 
 
 def test_an_environment_that_says_nothing_makes_events_that_say_less() -> None:
     events = PlatformEvents({"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "much"})
-    assert record(events.init_start()) == {"initializationType": "on-demand", "phase": "init"}
+    release = {"version": VERSION, "content": CONTENT}
+    assert record(events.init_start()) == {"initializationType": "on-demand", "phase": "init", "firetee": release}
     events.start("r1", None, None)
     events.runtime_done()
     assert "memorySizeMB" not in record(events.report({}))["metrics"]

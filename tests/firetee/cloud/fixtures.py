@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from firetee import runtimes
+from firetee import layer, runtimes
 from firetee.cloud.aws import Cloud
 from tests.firetee.cloud.fake_aws import ACCOUNT, REGION, FakeAws
 
@@ -67,12 +68,18 @@ def layer_zip(tmp_path: Path) -> Path:
 
 
 def write_layer_zip(path: Path, minors: Sequence[str]) -> Path:
-    """A zip that could be the layer, with the names that one has that is compiled for these Pythons."""
-    bundles = [f"firetee/cpython-{minor.replace('.', '')}-3600.bundle" for minor in minors]
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in ["bin/exec-wrapper", "firetee/wrapper/__main__.py", *bundles]:
-            archive.writestr(zipfile.ZipInfo(name), "#!/bin/sh\n")
+    """The real layer but for its compiled modules: it has the names of those for these Pythons."""
+    path.write_bytes(_layer())
+    with zipfile.ZipFile(path, "a") as archive:
+        for minor in minors:
+            archive.writestr(zipfile.ZipInfo(f"firetee/cpython-{minor.replace('.', '')}-3600.bundle"), "")
     return path
+
+
+@functools.cache
+def _layer() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return layer.build(Path(folder, "layer.zip"), []).read_bytes()
 
 
 class Account:

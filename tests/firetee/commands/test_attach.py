@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 
+from firetee import fetch, layer
 from firetee.commands import changing
 from firetee.commands.attach import attach
 from firetee.commands.detach import detach
@@ -821,3 +822,26 @@ def test_a_layer_that_is_not_firetees_is_refused(run: Run, account: Account) -> 
     result = run(attach, "orders", "--stream", "app-logs", "--layer-arn", account.layer("numpy"))
     assert result.exit_code == 1
     assert "is not firetee's layer" in result.output
+
+
+def test_a_dry_run_neither_builds_nor_writes_anything(
+    run: Run, account: Account, aws: FakeAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account.function()
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    cache = fetch.cache_dir() / "layers"
+    before = sorted(cache.glob("*"))
+    aws.calls.clear()
+    assert run(attach, "orders", "--stream", "app-logs", "--dry-run").exit_code == 0
+    assert list(here.iterdir()) == []
+    assert sorted(cache.glob("*")) == before
+    assert aws.writes() == []
+
+
+def test_version_and_content_hash_are_in_the_layers_description(run: Run, account: Account, layer_zip: Path) -> None:
+    account.function()
+    run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
+    version = account.lambda_.list_layer_versions(LayerName="firetee")["LayerVersions"][0]
+    assert version["Description"].startswith(f"firetee {layer.release()}: ")

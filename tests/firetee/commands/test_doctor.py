@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from firetee import layer
 from firetee.cloud import arns, checks, settings
 from firetee.cloud.checks import PROBLEM, Facts, StreamSeen, examine
 from firetee.cloud.state import FunctionState
@@ -37,6 +38,7 @@ def test_after_attach_there_is_no_problem(run: Run, account: Account, layer_zip:
     result = run(doctor, "orders")
     assert result.exit_code == 0, result.output
     assert "No problem found." in result.output
+    assert f"layer:firetee:1 (firetee {layer.release()})" in result.output
     assert (
         f"may firehose:PutRecordBatch on arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/app-logs" in result.output
     )
