@@ -14,7 +14,8 @@ import pytest
 
 from firetee import runtimes
 
-BOOT = str(Path(__file__).parents[2] / "wrapper" / "__main__.py")
+ROOT = Path(__file__).parents[2]
+BOOT = str(ROOT / "wrapper" / "__main__.py")
 
 #: Prints all that a program can know about how it was started.
 PROBE = """
@@ -58,8 +59,10 @@ class Ended:
     stderr: str
 
 
-def run(python: Path, folder: Path, options: Sequence[str], program: Sequence[str], given: str = "") -> Ended:
-    environ = {"PATH": os.environ["PATH"], "FIRETEE_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+def run(
+    python: Path, folder: Path, options: Sequence[str], program: Sequence[str], given: str = "", **env: str
+) -> Ended:
+    environ = {"PATH": os.environ["PATH"], "FIRETEE_DISABLED": "true", "PYTHONDONTWRITEBYTECODE": "1", **env}
     command = [str(python), *options, *program]
     done = subprocess.run(command, cwd=folder, env=environ, input=given, capture_output=True, text=True, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
@@ -234,10 +237,19 @@ def old_pythons() -> list[Path]:
 
 
 @pytest.mark.parametrize("old", old_pythons(), ids=str)
-def test_a_python_that_is_too_old_runs_the_program_as_if_we_were_not_there(old: Path, folder: Path) -> None:
+@pytest.mark.parametrize("start", ["exec-wrapper", "program"])
+def test_a_python_that_is_too_old_runs_the_program_as_if_we_were_not_there(old: Path, start: str, folder: Path) -> None:
     (folder / "app.py").write_text("import sys\nprint(sys.version, sys.argv, sys.flags.optimize)\nsys.exit(3)\n")
     bare = run(old, folder, [], ["-O", "app.py", "an argument", ""])
-    wrapped = run(old, folder, ["-O", BOOT], ["app.py", "an argument", ""])
+    if start == "exec-wrapper":
+        home = folder / "opt"
+        (home / "bin").mkdir(parents=True)
+        (home / "bin" / "exec-wrapper").symlink_to(ROOT / "bin" / "exec-wrapper")
+        (home / "firetee").symlink_to(ROOT)
+        arguments = [str(old), "-O", "app.py", "an argument", ""]
+        wrapped = run(home / "bin" / "exec-wrapper", folder, arguments, [], FIRETEE_DISABLED="false")
+    else:
+        wrapped = run(old, folder, ["-O", BOOT], ["app.py", "an argument", ""])
     assert (wrapped.code, wrapped.stdout) == (bare.code, bare.stdout) == (3, bare.stdout)
     assert re.fullmatch(
         r"\[firetee\] cannot start \(it needs Python 3\.10 or later, and this is 3\.\d\.\d+\): "
