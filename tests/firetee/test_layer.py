@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import marshal
 import os
 import shutil
@@ -217,3 +218,25 @@ def test_the_layer_says_its_version_and_a_hash_of_what_it_holds(built: Path) -> 
     assert found.version == __version__
     assert found.content != layer.UNSTAMPED
     assert len(found.content) == 12
+
+
+def test_a_checkout_that_can_fetch_no_python_builds_with_what_is_there_and_says_what_is_slower(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    leave = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "tests", "node_modules")
+    shutil.copytree(fetch.ROOT, tree, ignore=leave)
+    (tree / ".cache").mkdir()
+    (tree / ".cache" / "wheels").symlink_to(fetch.cache_dir().resolve() / "wheels")
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\nexit 2\n")
+    uv.chmod(0o755)
+    env = {"PYTHONPATH": str(tree), "HOME": str(tmp_path), "PATH": str(uv.parent)}  # no pyenv, no apt, no other Python
+    command = [sys.executable, "-m", "firetee", "layer", "build", "--json"]
+    done = subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert json.loads(done.stdout)["compiled_for"] == [own]
+    others = ", ".join(minor for minor in runtimes.MINORS if minor != own)
+    assert f"Warning: not compiled for Python {others}: functions there start about 75 ms slower" in done.stderr
+    assert "uv python install 3.15" in done.stderr
+    assert "apt: there is none here" in done.stderr
