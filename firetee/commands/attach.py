@@ -18,7 +18,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
-@click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
+@changing.selection_options
 @click.option("--stream", required=True, metavar="NAME", help="Delivery stream, by name or ARN; several with commas.")
 @click.option("--create-stream", is_flag=True, help="Make the stream, its bucket and its role if they are missing.")
 @click.option(
@@ -30,8 +30,6 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 )
 @click.option("--set", "settings", multiple=True, metavar="FIRETEE_X=VALUE", help="A setting; may be repeated.")
 @click.option("--role-arn", default="", metavar="ARN", help="Role to assume, for a stream in another account.")
-@click.option("--all", "every", is_flag=True, help="All Python functions of the region.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="With --all: only functions with this tag.")
 @click.option("--layer-arn", default="", metavar="ARN", help="Use this layer version instead of publishing one.")
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to find or publish.")
 @click.option(
@@ -47,14 +45,12 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @json_option
 @failures_shown
 def attach(
-    functions: tuple[str, ...],
+    selection: changing.Selection,
     stream: str,
     create_stream: bool,
     keep_days: int,
     settings: tuple[str, ...],
     role_arn: str,
-    every: bool,
-    tags: tuple[str, ...],
     layer_arn: str,
     layer_name: str,
     zip_path: Path | None,
@@ -71,8 +67,9 @@ def attach(
     nothing; a failure half way is taken back. `firetee detach` restores the configuration as it was.
     """
     cloud = open_cloud(region)
-    chosen = changing.choose(cloud, functions, every, tags)
+    chosen = changing.choose(cloud, selection)
     preflight.check(cloud, Asked(stream, create_stream, _parsed(settings), role_arn, layer_arn), force=force)
+    changing.ask(cloud, selection, chosen, dry_run=dry_run)
     zip_ = None
     if not layer_arn:
         # A dry run builds nothing: what is not built yet is not published yet either, as far as can be told.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
@@ -55,18 +58,75 @@ class Outcome:
         return found
 
 
-def choose(cloud: Cloud, functions: Sequence[str], every: bool, tags: Sequence[str]) -> list[str]:
-    """The functions a command line means. Raises click's UsageError if it means none or contradicts itself."""
-    if bool(functions) == every:
-        raise click.UsageError("Name the functions, or give --all (with --tag KEY=VALUE to choose among them).")
-    if tags and not every:
-        raise click.UsageError("--tag chooses among --all; do not name functions too.")
-    if not every:
-        return list(functions)
-    chosen = fleet.select(cloud, fleet.parse_tags(tags))
+@dataclass(frozen=True)
+class Selection:
+    """Which functions a command line means."""
+
+    names: tuple[str, ...]
+    every: bool
+    tags: tuple[str, ...]
+    match: str
+    yes: bool
+
+    @property
+    def is_whole_region(self) -> bool:
+        """Whether nothing narrows down `--all`."""
+        return self.every and not self.tags and not self.match
+
+
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds what selects functions; the command gets it as `selection`."""
+
+    @functools.wraps(command)
+    def run(**kwargs: Any) -> None:
+        names = tuple(dict.fromkeys((*kwargs.pop("functions"), *_listed(kwargs.pop("names_file")))))
+        every, tags, match = kwargs.pop("every"), kwargs.pop("tags"), kwargs.pop("match")
+        command(selection=Selection(names, every, tags, match, kwargs.pop("yes")), **kwargs)
+
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask before a whole region is changed."),
+        click.option("--from", "names_file", type=click.File(), metavar="FILE", help="Names, one a line; - is stdin."),
+        click.option("--match", default="", metavar="REGEX", help="Python functions in whose name this is found."),
+        click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Python functions with this tag."),
+        click.option("--all", "every", is_flag=True, help="All Python functions of the region."),
+        click.argument("functions", nargs=-1, metavar="[FUNCTION]..."),
+    ):
+        run = option(run)
+    return run
+
+
+def _listed(file: IO[str] | None) -> list[str]:
+    """The names in a file: one a line, without comments."""
+    lines = [line.partition("#")[0].strip() for line in file or ()]
+    return [line for line in lines if line]
+
+
+def choose(cloud: Cloud, selection: Selection) -> list[str]:
+    """The functions that are meant. Raises click's UsageError if there are none or if it contradicts itself."""
+    narrowed = selection.every or bool(selection.tags) or bool(selection.match)
+    if bool(selection.names) == narrowed:
+        raise click.UsageError("Name the functions, one by one or by --from FILE; or give --all, --tag or --match.")
+    if selection.names:
+        return list(selection.names)
+    try:
+        pattern = re.compile(selection.match)
+    except re.error as error:
+        raise click.UsageError(f"--match {selection.match}: {error}") from error
+    chosen = [name for name in fleet.select(cloud, fleet.parse_tags(selection.tags)) if pattern.search(name)]
     if not chosen:
-        raise CloudError(f"No Python function in {cloud.region} matches.", "Check --tag and --region.")
+        raise CloudError(f"No Python function in {cloud.region} matches.", "Check --tag, --match and --region.")
     return chosen
+
+
+def ask(cloud: Cloud, selection: Selection, chosen: Sequence[str], *, dry_run: bool) -> None:
+    """Ask before a whole region is changed; where nobody can answer, raises click's UsageError."""
+    if dry_run or selection.yes or not selection.is_whole_region:
+        return
+    question = f"All {len(chosen)} Python functions in {cloud.region} are to be changed."
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} Give --yes if that is what you want.")
+    if not click.confirm(f"{question} Go on?", err=True):
+        raise CloudError("Nothing was changed.")
 
 
 def run(

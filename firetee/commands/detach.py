@@ -12,9 +12,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
-@click.argument("functions", nargs=-1, metavar="[FUNCTION]...")
-@click.option("--all", "every", is_flag=True, help="All Python functions of the region.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="With --all: only functions with this tag.")
+@changing.selection_options
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to take off.")
 @click.option("--purge", is_flag=True, help="Take off also what was there of firetee before `attach`.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
@@ -22,9 +20,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @json_option
 @failures_shown
 def detach(
-    functions: tuple[str, ...],
-    every: bool,
-    tags: tuple[str, ...],
+    selection: changing.Selection,
     layer_name: str,
     purge: bool,
     dry_run: bool,
@@ -37,7 +33,8 @@ def detach(
     since stays. The stream, its bucket and the published layer stay too: others may use them.
     """
     cloud = open_cloud(region)
-    chosen = changing.choose(cloud, functions, every, tags)
+    chosen = changing.choose(cloud, selection)
+    changing.ask(cloud, selection, chosen, dry_run=dry_run)
 
     def plan(name: str) -> Plan:
         function = recognise.layers_of(cloud, state.read_function(cloud, name), layer_name)

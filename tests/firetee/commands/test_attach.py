@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import click
 import pytest
 
 from firetee import fetch, layer
@@ -194,7 +195,7 @@ def test_a_python_that_is_newer_than_firetee_is_attached_with_a_warning(
 ) -> None:
     account.function("future", runtime="python3.16")
     account.function("old", runtime="python3.9")
-    result = run(attach, "--all", "--stream", "app-logs", "--zip", layer_zip)
+    result = run(attach, "--all", "--yes", "--stream", "app-logs", "--zip", layer_zip)
     assert result.exit_code == 0, result.output
     assert "FIRETEE_STREAM" in account.env("future")
     assert "FIRETEE_STREAM" not in account.env("old")
@@ -219,7 +220,7 @@ def test_before_it_publishes_a_layer_that_is_not_compiled_for_a_python_it_says_s
 def test_in_a_fleet_one_failure_does_not_stop_the_others(run: Run, account: Account, layer_zip: Path) -> None:
     account.function("orders")
     account.function("bills", env={"BIG": "x" * 4050})
-    result = run(attach, "--all", "--stream", "app-logs", "--zip", layer_zip, "--json")
+    result = run(attach, "--all", "--yes", "--stream", "app-logs", "--zip", layer_zip, "--json")
     assert result.exit_code == 1
     by_name = {each["function"]: each for each in json.loads(result.stdout)["functions"]}
     assert by_name["orders"]["changed"] is True
@@ -412,6 +413,8 @@ def test_a_missing_function_is_named(run: Run, account: Account, layer_zip: Path
         ("--stream", "s"),
         ("orders", "--all", "--stream", "s"),
         ("orders", "--tag", "a=b", "--stream", "s"),
+        ("orders", "--match", "x", "--stream", "s"),
+        ("--match", "(", "--stream", "s"),
         ("orders", "--stream", "s", "--set", "MODE=x"),
         ("orders", "--stream", "s", "--set", "FIRETEE_STREAM=x"),
         ("orders",),
@@ -845,3 +848,54 @@ def test_version_and_content_hash_are_in_the_layers_description(run: Run, accoun
     run(attach, "orders", "--stream", "app-logs", "--zip", layer_zip)
     version = account.lambda_.list_layer_versions(LayerName="firetee")["LayerVersions"][0]
     assert version["Description"].startswith(f"firetee {layer.release()}: ")
+
+
+# Which functions
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (("--match", "^web-"), ["web-a", "web-b"]),
+        (("--tag", "team=web"), ["web-a", "worker"]),
+        (("--tag", "team=web", "--match", "er$"), ["worker"]),
+        (("--all", "--yes"), ["batch", "web-a", "web-b", "worker"]),
+    ],
+)
+def test_functions_are_selected_by_name_and_tag(
+    run: Run, account: Account, layer_zip: Path, args: tuple[str, ...], expected: list[str]
+) -> None:
+    tags = {"web-a": {"team": "web"}, "worker": {"team": "web"}, "web-b": {"team": "ops"}, "batch": {}}
+    role = account.role("shared")
+    for name, those in tags.items():
+        account.function(name, role=role, tags=those)
+    result = run(attach, *args, "--stream", "app-logs", "--zip", layer_zip, "--json")
+    assert result.exit_code == 0, result.output
+    assert sorted(name for name in tags if "FIRETEE_STREAM" in account.env(name)) == expected
+    assert run(detach, *args).exit_code == 0
+    assert [name for name in tags if "FIRETEE_STREAM" in account.env(name)] == []
+
+
+def test_names_come_from_a_file(run: Run, account: Account, layer_zip: Path, tmp_path: Path) -> None:
+    role = account.role("shared")
+    for name in ("orders", "bills", "other"):
+        account.function(name, role=role)
+    names = tmp_path / "names.txt"
+    names.write_text("# the shop\norders\n\nbills  # since May\norders\n")
+    result = run(attach, "--from", names, "--stream", "app-logs", "--zip", layer_zip)
+    assert "2 functions: 2 attached" in result.output
+    assert "FIRETEE_STREAM" not in account.env("other")
+
+
+@pytest.mark.parametrize("command", [attach, detach])
+def test_a_whole_region_is_changed_only_when_that_is_confirmed(
+    run: Run, account: Account, aws: FakeAws, layer_zip: Path, command: click.Command
+) -> None:
+    account.function()
+    more = ("--stream", "app-logs", "--zip", layer_zip) if command is attach else ()
+    aws.calls.clear()
+    result = run(command, "--all", *more)
+    assert result.exit_code == 2
+    assert "All 1 Python functions in eu-west-1 are to be changed. Give --yes" in result.output
+    assert run(command, "--all", *more, "--dry-run").exit_code == 0
+    assert aws.writes() == []
