@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -57,3 +58,10 @@ def test_it_runs_as_a_module_and_tells_its_version() -> None:
     command = [sys.executable, "-m", "firetee", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert __version__ in done.stdout
+
+
+def test_json_is_json_also_where_the_command_is_unknown_or_an_argument_is_missing() -> None:
+    for arguments in (["nosuch", "--json"], ["attach", "--json"], ["doctor", "--json"], ["layer", "nosuch", "--json"]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert json.loads(result.stdout)["error"]
