@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("firetee.commands.attach:attach", "Have firetee on functions"),
     "detach": ("firetee.commands.detach:detach", "Take it off again, without a trace"),
     "doctor": ("firetee.commands.doctor:doctor", "Say what is wrong with a function's set-up, and how to repair it"),
+    "upgrade": ("firetee.commands.upgrade:upgrade", "Have another version of the layer on functions that have firetee"),
     "status": ("firetee.commands.status:status", "Show which functions have firetee, and where they send"),
     "tail": ("firetee.commands.tail:tail", "Show delivered lines, from a stream's bucket"),
     "local": ("firetee.local:command", "Run a function here, through the layer, and watch its lines arrive"),

@@ -170,6 +170,22 @@ def plan_detach(
     return Plan(function.name, tuple(found), _notes(function) if found else ())
 
 
+def plan_upgrade(function: FunctionState, layer: str, *, layer_name: str = wiring.LAYER_NAME) -> Plan:
+    """What it takes to have another layer version (`layer`; empty: one that is yet to be published) on a function.
+
+    Nothing where firetee is not attached. The undo record stays: it knows what was there before the first `attach`.
+    """
+    now = Wiring(dict(function.env), function.layers)
+    known = function.our_layers
+    if not wiring.is_attached(now, layer_name=layer_name, known=known):
+        return Plan(function.name)
+    wanted = [layer or NEW_LAYER if wiring.is_ours(each, layer_name, known) else each for each in now.layers]
+    after = Wiring(now.env, tuple(dict.fromkeys(wanted)))
+    if after == now:
+        return Plan(function.name)
+    return Plan(function.name, (RewireFunction(function, now, after), AwaitUpdate(function.name)), _notes(function))
+
+
 def _record(function: FunctionState) -> undo.UndoRecord | None:
     """The function's undo record. Raises CloudError if its tags cannot be read: it might be there all the same."""
     if function.tags_error:

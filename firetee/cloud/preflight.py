@@ -62,6 +62,13 @@ def check(cloud: Cloud, asked: Asked, *, force: bool = False) -> None:
         raise Refused(found)
 
 
+def check_layer(cloud: Cloud, layer_arn: str, *, force: bool = False) -> None:
+    """The same for a layer version alone."""
+    found = [each for each in _layer(cloud, layer_arn) if each.certain or not force]
+    if found:
+        raise Refused(found)
+
+
 def _settings(wished: Mapping[str, str]) -> Iterator[Problem]:
     for name in settings.unknown(wished):
         hint = settings.did_you_mean(name, sorted(settings.known()))

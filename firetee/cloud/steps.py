@@ -274,6 +274,8 @@ class RewireFunction:
     @property
     def by_hand(self) -> str:
         # Never a whole environment: a command to paste would hold the values of the function's own variables.
+        if self.before.env == self.after.env:
+            return f"put back the layers in its configuration: {' '.join(self.before.layers)}"
         command = "attach" if WRAPPER_VARIABLE in self.before.env and self._takes_off else "detach"
         names = ", ".join(change.what.removeprefix("variable ") for change in self.changes() if change.what != "layer")
         return (
