@@ -8,7 +8,7 @@ from __future__ import annotations
 from os import urandom
 from time import monotonic
 
-from .firehose import INVALID, REFUSED, STALE, PutError
+from .firehose import INVALID, REFUSED, STALE, THROTTLED, PutError
 from .retry import backoff
 
 TYPE_CHECKING = False
@@ -61,6 +61,7 @@ class Delivery:
         self.calls = 0
         self.retries = 0
         self.error: PutError | None = None
+        self._some_taken = False  # by the newest `send`
         self.on_taken: Callable[[], None] | None = None  # called when something was
         self._clock = clock
         self._random = random
@@ -68,6 +69,11 @@ class Delivery:
         self._report = report
         self._aborted = False
         self._replaced: set[tuple[str, str]] = set()  # the stream and why it was left for another, each said once
+
+    @property
+    def only_slow(self) -> bool:
+        """Whether the newest `send` left something because it was throttled, though some of it was taken."""
+        return self._some_taken and self.error is not None and self.error.kind == THROTTLED
 
     def warm_up(self) -> None:
         """Make the clients ready, without network."""
@@ -102,7 +108,7 @@ class Delivery:
         source, to see if Firehose is back: a whole call may take a small function longer than a probe may last.
         `everything`: also what is written meanwhile.
         """
-        self._aborted = False
+        self._aborted = self._some_taken = False
         self.error = None
         sources = list(sources)
         for source in sources:
@@ -139,6 +145,7 @@ class Delivery:
                 hopeless = error.kind in (REFUSED, INVALID)
             else:
                 if self._settle(source, batch, codes):
+                    self._some_taken = True
                     failed, until = 0, self._share(deadline, untried)
                     if self.on_taken is not None:
                         self.on_taken()

@@ -436,7 +436,7 @@ class Shipper:
             sent = self._ship(deadline, everything=everything)
             if sent:
                 self._breaker.succeeded()
-            elif self._delivery.error is not None:  # it was not just too much for the time
+            elif self._delivery.error is not None and not self._delivery.only_slow:  # not just too much for the time
                 self._open_breaker()
             return sent
 

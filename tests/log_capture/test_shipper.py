@@ -36,14 +36,14 @@ def renderer() -> Renderer:
 class Sender:
     """A shipper with its thread in front of a scripted client; its wall clock stands still."""
 
-    def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = ()) -> None:
+    def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = (), *, aggregate: bool = True) -> None:
         self.client = ScriptedClient()
         self.clock = Clock()
         self.said: list[str] = []
         self.failures: list[BaseException] = []
         self.journal = Journal(bytearray(HEADER_BYTES + (1 << 20)), environment="0123456789ab", nudge=self._hurry)
         self.shipper = Shipper(
-            [Source(self.journal, renderer(), Packer())],
+            [Source(self.journal, renderer(), Packer(aggregate=aggregate))],
             Delivery([Target("logs", self.client)], report=self.said.append),
             linger_s=linger_s,
             patience_s=PATIENCE_S,
@@ -91,8 +91,8 @@ def make_sender() -> Iterator[type[Sender]]:
     made: list[Sender] = []
 
     class Started(Sender):
-        def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = ()) -> None:
-            super().__init__(linger_s, dead)
+        def __init__(self, linger_s: float = NEVER_S, dead: tuple[Source, ...] = (), *, aggregate: bool = True) -> None:
+            super().__init__(linger_s, dead, aggregate=aggregate)
             made.append(self)
             self.shipper.start(warm_up=False)
 
@@ -226,6 +226,20 @@ def test_after_an_outage_a_probe_finds_firehose_back_and_everything_goes_out(sen
     assert sender.lines == ["a", "b"]
     sender.write("c")
     assert sender.flush(), "the breaker has closed"
+
+
+def test_a_stream_that_takes_a_part_and_throttles_the_rest_is_slow_and_not_down(make_sender: type[Sender]) -> None:
+    sender = make_sender(aggregate=False)
+    sender.client.steps.append([None, "ServiceUnavailableException"])
+    sender.client.default = failure(THROTTLED)
+    sender.write("a")
+    sender.write("b")
+    assert not sender.flush(0.05)
+    assert sender.lines == ["a"]
+    sender.client.default = None
+    assert sender.flush(), "the next invocation sends without a probe"
+    assert sender.lines == ["a", "b"]
+    assert sender.said == []
 
 
 def test_a_probe_that_fails_holds_an_invocation_up_only_briefly(sender: Sender) -> None:
