@@ -1,4 +1,4 @@
-"""What issue 6 promised, beside what was measured. A goal missed fails nobody; it is said."""
+"""The goals that firetee sets itself, beside what was measured. A goal missed fails nobody; it is said."""
 
 from __future__ import annotations
 

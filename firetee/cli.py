@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "layer publish": ("firetee.commands.publish:publish", "Publish the layer, in one region or in all of them"),
     "layer unpack": ("firetee.commands.layer:unpack", "Unpack the layer into a folder, for container images"),
     "new": ("firetee.commands.new:new", "Make a small function that uses the layer, to try it on"),
-    "attach": ("firetee.commands.attach:attach", "Have firetee on functions"),
+    "attach": ("firetee.commands.attach:attach", "Attach firetee to functions"),
     "detach": ("firetee.commands.detach:detach", "Take it off again, without a trace"),
     "doctor": ("firetee.commands.doctor:doctor", "Say what is wrong with a function's set-up, and how to repair it"),
     "upgrade": ("firetee.commands.upgrade:upgrade", "Have another version of the layer on functions that have firetee"),

@@ -20,10 +20,10 @@ from .firehose import (
     TIMEOUT,
     Client,
     PutError,
+    bad_answer,
     codes_of,
     one_line,
     stream_name,
-    useless,
 )
 from .gate import Gate, attach
 from .http import IDLE_S
@@ -154,7 +154,7 @@ class Boto3Client(Client):
         if codes is None or len(codes) != len(records):
             if gate.ended or gate.aborted:  # botocore takes what came until then for an answer
                 raise self._translate(TimeoutError(), stream)
-            raise useless(f"an answer that is not about {len(records)} records", stream, self._region or "")
+            raise bad_answer(f"an answer that is not about {len(records)} records", stream, self._region or "")
         return codes
 
     def _make(self) -> None:
@@ -202,7 +202,7 @@ class Boto3Client(Client):
         if not gate.connected:
             return PutError.of_network(CONNECT, "TLS" if name == "SSLError" else _cause(error), str(error), host)
         if gate.answered and not isinstance(error, HTTPClientError):
-            return useless(f"{name}: {error}", stream, region)
+            return bad_answer(f"{name}: {error}", stream, region)
         return PutError.of_network(
             RESET if gate.fresh or gate.answered else STALE, _cause(error), str(error), host, ambiguous=gate.sent
         )

@@ -303,11 +303,11 @@ def decode_answer(status: int, body: bytes, count: int, *, stream: str = "", reg
         raise PutError.of_code(code or f"HTTP{status}", detail, stream, region, status=_status(status))
     codes = codes_of(answer)
     if codes is None or len(codes) != count:
-        raise useless(f"an answer that is not about {count} records: {_shown(body)}", stream, region)
+        raise bad_answer(f"an answer that is not about {count} records: {_shown(body)}", stream, region)
     return codes
 
 
-def useless(what: str, stream: str, region: str) -> PutError:
+def bad_answer(what: str, stream: str, region: str) -> PutError:
     """For an answer that leaves unclear what was taken."""
     return PutError.of_code("BadAnswer", what, stream, region, status=502, ambiguous=True)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from json.encoder import encode_basestring_ascii
 from struct import Struct
 
+from .levels import RANKS
 from .ring import CONTEXT, CUT, DROPPED, ENDED, EVENT, EXTENSION, FRAME, LOG, STDERR, STDOUT
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ _FRAME_HEADER_BYTES = _FRAME_HEADER.size
 _unpack_frame_header = _FRAME_HEADER.unpack_from
 _FRAME_MAGIC = b"\xa5\x5a\x00"
 #: A frame type's last byte is ``level << 2 | format`` (awslambdaric, lambda_runtime_log_utils).
-_FRAME_LEVELS = (None, "TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", *[None] * 57)
+_FRAME_LEVELS = (None, *RANKS, *[None] * 57)
 
 
 class Unfinished:

@@ -7,9 +7,9 @@ Guarantees
   environment may be frozen then. `pause` returns only when no request is in flight any more.
 * It sleeps in `poll` on its pipe (and on one more file descriptor that the owner may add): with a timeout while an
   invocation runs, for ever otherwise. There is no wake-up per line: it looks once per linger, and is nudged when a
-  lot waits. Nor is there one per invocation: it is left to wake up from the sleep that an earlier one made it begin.
+  lot waits. Nor is there one per invocation: it wakes by the timer that an earlier
+  invocation armed.
 * What Firehose did not take stays in its journal. Only what was refused is sent again.
-
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from .messages import Messages
 from .private import load_function_wrapper
 from .signals import SigtermWatch
 from .telemetry import PlatformEvents
-from .workers import at_child_exit, at_worker_s_end, wait_for_workers
+from .workers import on_child_exit, on_worker_exit, wait_for_workers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Boot:
         self.capture.renew(forked=True)
         self.capture.shipper.on_start_again = _nothing
         self.capture.send_freely()
-        at_child_exit(partial(self.lifecycle.safely, self.capture.hand_over, _CHILD_S))
+        on_child_exit(partial(self.lifecycle.safely, self.capture.hand_over, _CHILD_S))
 
     def _listen_in_worker(self) -> None:
         """Managed Instances: this process is a forked worker, which runs invocations of its own."""
@@ -147,7 +147,7 @@ class Boot:
             self._pid = os.getpid()
             self.capture.streams_replaced()
             self._start_sender()
-            at_worker_s_end(self.lifecycle.exit)
+            on_worker_exit(self.lifecycle.exit)
 
     def _sigterm(self) -> None:
         """On the sender's thread: SIGTERM came."""

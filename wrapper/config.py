@@ -6,6 +6,8 @@ never fatal: the default is used and `Config.problems` has a line that says so.
 
 from __future__ import annotations
 
+from log_capture.levels import RANKS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -172,8 +174,8 @@ def _events(text: str) -> frozenset[str]:
 def _level(text: str) -> str | None:
     names = {"WARN": "WARNING", "FATAL": "CRITICAL"}
     name = names.get(text.upper(), text.upper())
-    if name and name not in ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-        raise ValueError("is none of TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL")
+    if name and name not in RANKS:
+        raise ValueError(f"is none of {', '.join(RANKS)}")
     return name or None
 
 

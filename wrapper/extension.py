@@ -60,7 +60,7 @@ def register(runtime_api: str) -> _socket.socket:
             b"GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: %b\r\nLambda-Extension-Identifier: %b\r\n\r\n"
             % (runtime_api.encode(), identifier[1])
         )
-    except BaseException:  # it goes on, but the connection does not stay open
+    except BaseException:  # re-raised; closed first so that nothing leaks
         waiting.close()
         raise
     finally:
@@ -79,7 +79,7 @@ def _connect(runtime_api: str) -> _socket.socket:
         connection.settimeout(_TIMEOUT_S)
         connection.connect(address)
         connection.settimeout(None)
-    except BaseException:  # it goes on, but the connection does not stay open
+    except BaseException:  # re-raised; closed first so that nothing leaks
         connection.close()
         raise
     return connection

@@ -33,7 +33,7 @@ _WARNING_S = 0.25
 _DRAIN_S = 0.4
 #: How long a line waits that is written after SIGTERM, by the function's own handler (a choice: it has 500 ms).
 _LAST_LINGER_S = 0.02
-#: How long an exit that Lambda does not limit may take (`sys.exit`, the end of a child process).
+#: How long init waits for botocore to be imported, where it sends (a choice: Lambda gives init 10 s).
 _PREPARE_S = 10.0
 
 

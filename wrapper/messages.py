@@ -5,19 +5,18 @@ from __future__ import annotations
 import posix
 
 from log_capture.guard import is_ours
+from log_capture.levels import RANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_RANKS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
 class Messages:
     """Writes past Python's streams, so that no message is taken for the function's output. Any thread."""
 
     def __init__(self, level: str, fd: int = 2) -> None:
-        self._least = _RANKS[level]
+        self._least = RANKS[level]
         self.fd = fd
         self._failures: set[str] = set()
         self._early: list[str] = []
@@ -50,7 +49,7 @@ class Messages:
             self.warning(text + "; the function is not affected, but lines may be missing: please report this")
 
     def _say(self, level: str, text: str) -> None:
-        if _RANKS[level] < self._least:
+        if RANKS[level] < self._least:
             return
         line = " ".join(text.split("\n"))
         try:

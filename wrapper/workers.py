@@ -38,14 +38,14 @@ def wait_for_workers(seconds: float) -> None:
         posix.close(fd)
 
 
-def at_worker_s_end(call: Callable[[], object]) -> None:
+def on_worker_exit(call: Callable[[], object]) -> None:
     """Have `call` called when this worker ends by itself: `multiprocessing` leaves out `atexit`."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         util.Finalize(None, call, exitpriority=-1000)  # the last of all
 
 
-def at_child_exit(call: Callable[[], object]) -> None:
+def on_child_exit(call: Callable[[], object]) -> None:
     """In a child that was just forked, perhaps by `multiprocessing`: have `call` called when it ends by itself.
 
     `multiprocessing` forgets what is to be done at an exit when the child begins, and then calls what is to be done
@@ -67,4 +67,4 @@ _after_forks = _Calls()
 
 
 def _at_last_exit(calls: _Calls) -> None:
-    at_worker_s_end(calls[-1])
+    on_worker_exit(calls[-1])

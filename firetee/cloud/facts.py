@@ -39,8 +39,8 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         may_put={resource: _may(cloud, function.role_arn, action, resource) for resource, action in wanted.items()},
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
         compiled_for=_compiled_for(cloud, function),
-        layer_release=_or(lambda: layers.release_of(cloud, _our_layer(function)), ""),
-        newest_layer=_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
+        layer_release=ask_or(lambda: layers.release_of(cloud, _our_layer(function)), ""),
+        newest_layer=ask_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
         setting_problems=settings.problems(function.env),
         unknown_settings=settings.unknown(function.env),
@@ -49,7 +49,7 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
 
 def _compiled_for(cloud: Cloud, function: FunctionState) -> tuple[str, ...] | None:
     ours = [arn for arn in function.layers if is_ours(arn, known=function.our_layers)]
-    return _or(lambda: layers.compiled_for(cloud, ours[0]), None) if ours else None
+    return ask_or(lambda: layers.compiled_for(cloud, ours[0]), None) if ours else None
 
 
 def named_streams(env: Mapping[str, str]) -> list[str]:
@@ -69,7 +69,7 @@ def _layer_name(function: FunctionState) -> str:
 def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:
     if stream.arn.partition != arns.partition_of(cloud.region):
         return StreamSeen(stream)
-    if stream.arn.account != _or(lambda: cloud.account, stream.arn.account):
+    if stream.arn.account != ask_or(lambda: cloud.account, stream.arn.account):
         return StreamSeen(stream, refused="it is in another account, which cannot be looked into from here")
     try:
         return StreamSeen(stream, streams.read_stream(cloud.in_region(stream.arn.region), stream.name))
@@ -93,10 +93,10 @@ def _has_endpoint(cloud: Cloud, function: FunctionState) -> bool | None:
         {"Name": "service-name", "Values": [f"com.amazonaws.{function.region}.kinesis-firehose"]},
     ]
     ec2 = cloud.client("ec2")
-    return _or(lambda: bool(ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]), None)
+    return ask_or(lambda: bool(ec2.describe_vpc_endpoints(Filters=filters)["VpcEndpoints"]), None)
 
 
-def _or(ask: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
+def ask_or(ask: Callable[[], T], otherwise: Otherwise) -> T | Otherwise:
     try:
         return ask()
     except Exception:  # noqa: BLE001 - what may not be asked is simply unknown

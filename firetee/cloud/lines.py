@@ -13,7 +13,7 @@ from typing import Any
 from firetee.cloud.errors import WrongUsage
 
 _GZIP = b"\x1f\x8b"
-_LEVELS = {"TRACE": 0, "DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

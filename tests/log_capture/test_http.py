@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,11 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_again(clock: Clock)
     assert parrot.connections == 2
 
 
+def test_a_connection_is_trusted_for_as_long_as_other_sdks_trust_theirs() -> None:
+    """The AWS SDK for Java 2 and Apache's client validate a connection again after that much inactivity."""
+    assert IDLE_S == 5.0
+
+
 def test_whatever_is_readable_between_two_requests_ends_the_connection(authority: Authority, tmp_path: Path) -> None:
     bundle = str(authority.write(tmp_path / "ca.pem"))
     with Parrot(b"HTTP/1.1 204 No\r\n\r\n", tls=authority.server()) as parrot:
@@ -174,6 +180,12 @@ def test_both_ways_to_tls_serve(make_context: Any, authority: Authority, tmp_pat
             assert exchange(connection).status == 204
         connection.close()
     assert parrot.connections == 1
+
+
+def test_both_ways_to_tls_demand_at_least_tls_1_2(make_context: Any, authority: Authority, tmp_path: Path) -> None:
+    """AWS's endpoints speak nothing older, so whoever offers it is somebody else."""
+    context = make_context(str(authority.write(tmp_path / "ca.pem")))
+    assert context._context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 def test_both_ways_to_tls_demand_the_right_name_and_authority(

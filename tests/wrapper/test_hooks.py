@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import wrapt
 
+from log_capture.lines import Assembler
 from tests.fakes.runtime import client_module
 from wrapper.hooks import ClientFinder, wrap_client
 
@@ -61,6 +62,42 @@ def test_the_methods_of_either_class_are_wrapped_with_their_arguments_untouched(
     assert client.post_init_error.__name__ == "call"
 
 
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_method_is_called_once_whatever_fails_around_it(ours: bool) -> None:
+    """A second answer to one invocation would be refused by Lambda; none would be a timeout."""
+
+    def bug() -> None:
+        Assembler().feed([None])  # type: ignore[list-item]
+
+    class Failing(Listener):
+        before = False
+
+        def __getattr__(self, name: str) -> Any:
+            def around(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+                if self.before:
+                    bug()
+                result = wrapped(*args, **kwargs)
+                if ours:
+                    bug()
+                raise ConnectionError(result)
+
+            return around
+
+    module, listener = client_module("LambdaRuntimeClient"), Failing()
+    calls: list[str] = []
+    module.LambdaRuntimeClient.post_invocation_result = lambda self, request_id: calls.append(request_id)
+    wrap_client(module, listener, wrapt.FunctionWrapper)  # type: ignore[arg-type]
+    client = module.LambdaRuntimeClient()
+    with pytest.raises(Exception):  # noqa: B017, PT011 - what comes after the call is not ours to hide
+        client.post_invocation_result("after")
+    assert calls == ["after"]
+    assert listener.failures == []
+    listener.before = True
+    client.post_invocation_result("before")
+    assert calls == ["after", "before"]
+    assert len(listener.failures) == 1
+
+
 def test_the_sinks_of_the_bootstrap_are_wrapped_where_they_are() -> None:
     class StandardLogSink:
         def log(self, text: str) -> str:
@@ -92,6 +129,9 @@ def test_the_finder_hears_of_both_modules_and_then_is_gone() -> None:
 def test_without_a_runtime_client_the_import_fails_as_it_would() -> None:
     wrapped: list[ModuleType] = []
     sys.meta_path.insert(0, ClientFinder(wrapped.append))
-    with pytest.raises(ModuleNotFoundError, match=r"No module named 'awslambdaric_missing'"):
-        importlib.import_module("awslambdaric_missing")
+    package = Path(importlib.import_module("awslambdaric").__path__[0])
+    (package / "bootstrap.py").unlink()
+    importlib.invalidate_caches()
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'awslambdaric\.bootstrap'"):
+        importlib.import_module("awslambdaric.bootstrap")
     assert wrapped == []

@@ -27,6 +27,9 @@ class FakeShipper:
         self.empty = True
         self.waited_s = 0.0
         self.deadlines: list[float] = []
+        self.resumed: list[tuple[float, float]] = []  # when to warn, until when to send
+        self.drained: list[float] = []
+        self.lingers: list[float] = []
 
     def flush(self, deadline: float) -> bool:
         self._story.append("flush")
@@ -35,16 +38,19 @@ class FakeShipper:
 
     def resume(self, warn_at: float, send_until: float) -> None:
         self._story.append("resume")
+        self.resumed.append((warn_at, send_until))
 
     def pause(self, deadline: float) -> None:
         self._story.append("pause")
 
     def drain(self, seconds: float) -> bool:
         self._story.append("drain")
+        self.drained.append(seconds)
         return True
 
     def send_freely(self, linger_s: float) -> None:
         self._story.append("linger")
+        self.lingers.append(linger_s)
 
 
 class FakeCapture:
@@ -281,6 +287,28 @@ def test_a_snapshot_is_taken_with_nothing_left_to_send_and_restored_as_an_enviro
     ]
     play.next()
     assert play.story[:2] == ["platform.restoreRuntimeDone", "<next>"]
+
+
+def test_what_led_to_a_failed_restore_is_sent_before_the_runtime_reports_it() -> None:
+    play = Play()
+    play.lifecycle.init_starts()
+    play.call(play.lifecycle.around_restore, "<restore>")
+    play.capture.story.clear()
+    play.call(play.lifecycle.around_restore_error, "<restore error>", None, '{"errorType": "KeyError"}')
+    assert play.story == ["platform.restoreRuntimeDone", "cut", "flush", "<restore error>"]
+    _, done = play.capture.events[-1]
+    assert (done["status"], done["errorType"]) == ("error", "KeyError")
+
+
+@pytest.mark.parametrize(("left_s", "before_s"), [(60, 0.25), (2.5, 0.25), (1, 0.1)])
+def test_a_timeout_is_warned_of_with_a_tenth_of_the_time_left_and_a_quarter_of_a_second_at_most(
+    left_s: float, before_s: float
+) -> None:
+    play = Play()
+    play.next(left_s=left_s)
+    ((warn_at, send_until),) = play.capture.shipper.resumed
+    assert send_until - warn_at == pytest.approx(before_s, rel=0.2)
+    assert send_until - monotonic() <= left_s
 
 
 def test_the_warning_of_a_timeout_has_the_time_left_and_the_stacks() -> None:

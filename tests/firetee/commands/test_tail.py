@@ -16,6 +16,7 @@ from firetee.cloud import lines, objects
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError
 from firetee.commands.tail import tail
+from log_capture.levels import RANKS
 from tests.firetee.cloud.fake_aws import REGION
 from tests.firetee.cloud.fixtures import Account, boto_session
 from tests.firetee.commands.conftest import Run
@@ -156,3 +157,9 @@ def test_old_objects_are_left_out_where_the_prefix_begins_with_time() -> None:
         == "lines/day=2026-11-23/hour=13"
     )
     assert objects.start_after("", since) == "2026/11/23/13"
+
+
+def test_levels_rank_as_they_do_in_the_layer() -> None:
+    """The command line, which is installed without the layer's modules beside it, has a table of its own."""
+    assert lines._LEVELS == RANKS
+    assert lines.levels() == list(RANKS)
