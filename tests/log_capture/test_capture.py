@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from log_capture.capture import Capture
+from log_capture.journal_file import left_behind
 from tests.fakes.client import PATIENCE_S
 from tests.fakes.firehose import Firehose
 from tests.log_capture.clients import environ_for
@@ -93,6 +94,20 @@ def test_closed_with_nothing_left_it_leaves_no_file(process: Process, tmp_path: 
     assert process.flush()
     process.capture.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_during_an_outage_it_leaves_its_lines_to_the_next_process(firehose: Firehose, tmp_path: Path) -> None:
+    ended, said = Process(firehose, tmp_path, FIRETEE_FLUSH="batched"), list[str]()
+    print("last words", file=ended.sys.stdout)
+    ended.capture.close()
+    ended.capture._file.abandon()  # as the kernel does when a process has ended
+    (left,) = left_behind(str(tmp_path), said.append)
+    assert b"last words" in [data.rstrip() for *_, data in left.journal.read(1 << 16)]
+    assert said == ended.failures == []
+    left.discard()
+    ended.capture.shipper.close()
+    for target in ended.capture._targets:
+        target.client.close()
 
 
 def test_renewed_the_same_streams_write_for_a_new_environment(process: Process, firehose: Firehose) -> None:

@@ -477,3 +477,14 @@ def test_a_sigkill_in_the_middle_of_writing_loses_no_line_that_was_written(after
     left.discard()
     assert len(found) >= after
     assert found == [b"%d " % number * 20 for number in range(len(found))]
+
+
+def test_what_tells_whose_lines_follow_is_nothing_that_a_flush_must_deliver() -> None:
+    """Else each invocation that writes nothing would cost a request."""
+    journal, _ = make(1 << 16)
+    drain(journal)
+    journal.append(CONTEXT, b"")
+    journal.append(CUT, b"")
+    assert not journal.urgent
+    journal.append(STDOUT, b"a\n")
+    assert journal.urgent
