@@ -167,6 +167,17 @@ def test_whatever_is_readable_between_two_requests_ends_the_connection(authority
     assert parrot.connections == 2
 
 
+def test_a_goodbye_that_came_between_two_requests_leaves_nothing_unclear() -> None:
+    """Nothing is sent on a connection that is known to be closed, so nothing can have been taken."""
+    with Parrot(b"HTTP/1.1 204 No\r\n\r\n", close=True) as parrot:
+        connection = Connection("localhost", parrot.port, tls=False, environ={})
+        exchange(connection)
+        assert connection._poll.poll(20_000), "the goodbye has arrived"
+    with pytest.raises(Broken) as caught:
+        exchange(connection)
+    assert (caught.value.kind, caught.value.ambiguous) == (CONNECT, False)
+
+
 @pytest.fixture(params=[PrivateContext, PublicContext])
 def make_context(request: pytest.FixtureRequest) -> Any:
     return request.param
