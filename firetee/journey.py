@@ -102,7 +102,7 @@ def _distinct(envelopes: Iterable[Envelope]) -> list[Envelope]:
     """The function's envelopes without what was sent again, in the order of their numbers."""
     first: dict[Key, Envelope] = {}
     for envelope in envelopes:
-        if envelope["type"] == "function":
+        if envelope["type"] in ("function", "function.emf"):
             first.setdefault(_key(envelope), envelope)
     environments = list(dict.fromkeys(environment for environment, _ in first))
     return [first[key] for key in sorted(first, key=lambda key: (environments.index(key[0]), key[1]))]

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Kinds whose text is a line that somebody wrote. The text of every other kind is a JSON object made here.
 WRITTEN = frozenset(("function", "extension"))
 
+#: The envelope's type of a line in CloudWatch's embedded metric format.
+METRICS = "function.emf"
+
 #: What must be escaped in a JSON string (RFC 8259, section 7), and what of it is rare, as tables for `bytes.translate`:
 #: it returns the very same object if nothing is marked, in a fifth of the time that a search by `re` takes.
 _MARK_ESCAPED = bytes.maketrans(bytes(range(32)) + b'"\\', b"\xff" * 34)
@@ -109,7 +112,9 @@ class Renderer:
                 understood = self._understand(stream, level, text)
                 if understood is None:
                     continue
-                text, level, is_object = understood
+                text, level, is_object, is_metrics = understood
+                if is_metrics and kind == "function":
+                    kind = METRICS
             if is_object and ("\n" in text or "\r" in text):
                 text = _on_one_line(text)
             micros = time_us - second_us
@@ -175,22 +180,29 @@ class Renderer:
             seq += len(pieces)
         return seq
 
-    def _understand(self, stream: str | None, level: str | None, text: str) -> tuple[str, str | None, bool] | None:
-        """What is sent of a written line: text, level, whether the text is a JSON object. None: nothing."""
+    def _understand(
+        self, stream: str | None, level: str | None, text: str
+    ) -> tuple[str, str | None, bool, bool] | None:
+        """What is sent of a written line: text, level, whether the text is a JSON object, and one of metrics.
+
+        None: nothing.
+        """
         record = parse(text) if self._parse_json else None
+        is_metrics = False
         if record is not None:
             level = level_of_record(record) or level
+            is_metrics = "_aws" in record and _has_metrics(record["_aws"])
         elif level is None and stream == "log":
             level = level_of_text(text)
         is_object = record is not None
         if self._filters is None:
-            return text, level, is_object
+            return text, level, is_object, is_metrics
         if not self._filters.wants(text, level):
             return None
         redacted = self._filters.redacted(text, is_object)
         if redacted is not text:
             is_object = is_object and parse(redacted) is not None
-        return redacted, level, is_object
+        return redacted, level, is_object, is_metrics and is_object
 
     def _shape(
         self, kind: str, stream: str | None, level: str | None, context: str, is_object: bool
@@ -205,6 +217,14 @@ class Renderer:
         shape = _bytes(head), _bytes(quote + known + context) + self._tail
         self._shapes[kind, stream, level, context, is_object] = shape
         return shape
+
+
+def _has_metrics(metadata: object) -> bool:
+    """Whether CloudWatch would make metrics of a record with these metadata.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    return isinstance(metadata, dict) and "CloudWatchMetrics" in metadata
 
 
 def _tail(function: str | None, version: str | None, environment: str, tags: Mapping[str, str] | None) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from log_capture.filters import Filters
 from log_capture.firehose import MAX_RECORD_BYTES
 from log_capture.render import Renderer, context_fragment
 
@@ -196,6 +197,33 @@ def test_numbers_survive_as_they_were_written(number: str) -> None:
 )
 def test_what_is_no_strict_json_object_stays_text(text: str) -> None:
     assert envelope(renderer(), line(text))["record"] == text
+
+
+METRICS = '{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"shop","Metrics":[{"Name":"orders"}]}]},"orders":3}'
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (METRICS, "function.emf"),
+        ('{"_aws":{"Timestamp":1},"orders":3}', "function"),
+        ('{"_aws":"CloudWatchMetrics"}', "function"),
+        ('{"CloudWatchMetrics":[]}', "function"),
+        (METRICS[:-1], "function"),
+    ],
+)
+@pytest.mark.parametrize(
+    "filters", [None, Filters.compile(min_level=None, include=None, exclude=None, redact="secret")[0]]
+)
+def test_a_line_of_embedded_metrics_has_a_type_of_its_own(text: str, kind: str, filters: Filters | None) -> None:
+    """So that a stream can route it elsewhere, or leave it out; the lines around it keep theirs."""
+    using = renderer(filters=filters)
+    types = [json.loads(data)["type"] for data in rendered(using, line(text), line("a"), line(text))]
+    assert types == [kind, "function", kind]
+
+
+def test_what_firetee_itself_says_is_no_metric() -> None:
+    assert envelope(renderer(), line(METRICS, kind="extension"))["type"] == "extension"
 
 
 def test_parsing_json_can_be_switched_off() -> None:
