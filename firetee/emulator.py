@@ -275,6 +275,7 @@ class Emulator:
             "AWS_LAMBDA_LOG_STREAM_NAME": f"2026/01/01/[{function.version}]emulated",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_EXECUTION_ENV": self._python.execution_env,
+            "LAMBDA_DISABLE_PREVIEW_WARN": "true",  # on Python 3.15 the runtime client logs a warning at each start
             "LAMBDA_TASK_ROOT": str(function.task_root),
             "LAMBDA_RUNTIME_DIR": str(self._runtime),
             "_HANDLER": function.handler,

@@ -114,7 +114,6 @@ class Stage:
         settings = {
             "AWS_REGION": "eu-west-1",  # where the fake is
             "AWS_DEFAULT_REGION": "eu-west-1",
-            "LAMBDA_DISABLE_PREVIEW_WARN": "true",  # on Python 3.15 the runtime client logs a warning at each start
             "FIRETEE_STREAM": STREAM,
             "AWS_ENDPOINT_URL_FIREHOSE": self.firehose.url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,

@@ -11,6 +11,7 @@ import io
 import os
 import sys
 import threading
+from opcode import opmap
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ from log_capture.ring import STDOUT, Commit  # noqa: E402
 from log_capture.shipper import Shipper  # noqa: E402
 from log_capture.source import Source  # noqa: E402
 from log_capture.tee import Tee  # noqa: E402
+
+#: Only tells a debugger which way a branch went (3.14 on): no handler runs there, and it belongs to no `try`.
+NOT_TAKEN = opmap.get("NOT_TAKEN", -1)
 
 
 class Alarm(Exception):
@@ -75,8 +79,12 @@ class Alarmed:
         def _begin(self) -> None:
             sys.monitoring.use_tool_id(0, "alarms")
             instruction = sys.monitoring.events.INSTRUCTION
-            sys.monitoring.register_callback(0, instruction, lambda code, offset: self._at(code))
+            sys.monitoring.register_callback(0, instruction, self._instruction)
             sys.monitoring.set_events(0, instruction)
+
+        def _instruction(self, code: CodeType, offset: int) -> None:
+            if code.co_code[offset] != NOT_TAKEN:
+                self._at(code)
 
         def _end(self) -> None:
             sys.monitoring.set_events(0, 0)
