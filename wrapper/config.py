@@ -2,11 +2,11 @@
 
 Each row of `SETTINGS` is one variable: how it is read, and what it means when it is absent or wrong. A wrong value is
 never fatal: the default is used and `Config.problems` has a line that says so.
+
+Imports nothing: the command line reads this file by its path, where no other module of the layer can be found.
 """
 
 from __future__ import annotations
-
-from log_capture.levels import RANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off", "")
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class Config:
@@ -174,8 +175,8 @@ def _events(text: str) -> frozenset[str]:
 def _level(text: str) -> str | None:
     names = {"WARN": "WARNING", "FATAL": "CRITICAL"}
     name = names.get(text.upper(), text.upper())
-    if name and name not in RANKS:
-        raise ValueError(f"is none of {', '.join(RANKS)}")
+    if name and name not in LEVELS:
+        raise ValueError(f"is none of {', '.join(LEVELS)}")
     return name or None
 
 

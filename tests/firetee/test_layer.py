@@ -204,6 +204,23 @@ def test_the_installed_command_line_builds_the_same_layer(installed: Path, built
     assert (tmp_path / "layer.zip").read_bytes() == built.read_bytes()
 
 
+def test_every_module_of_an_installation_works_without_the_sources(installed: Path, tmp_path: Path) -> None:
+    """What reads the layer's sources by their path, as the cloud commands do, finds nothing of a checkout there."""
+    program = """import importlib, pkgutil, firetee
+for found in pkgutil.walk_packages(firetee.__path__, "firetee."):
+    if not found.name.startswith("firetee.payload") and not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+from firetee.cloud import settings
+print(settings.problems({"FIRETEE_MIN_LEVEL": "LOUD"}), settings.unknown({"FIRETEE_STREEM": "x"}))
+"""
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "FIRETEE_MIN_LEVEL='LOUD' is none of TRACE, DEBUG, INFO" in done.stdout
+    assert "('FIRETEE_STREEM',)" in done.stdout
+
+
 def test_every_package_of_the_command_line_is_installed(installed: Path) -> None:
     def packages(root: Path) -> set[str]:
         return {str(path.parent.relative_to(root)) for path in (root / "firetee").rglob("*.py")}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wrapper.config import SETTINGS, Config
+from log_capture.levels import RANKS
+from wrapper.config import LEVELS, SETTINGS, Config
 
 ARN = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs"
 OTHER_ARN = "arn:aws-cn:firehose:cn-north-1:123456789012:deliverystream/other"
@@ -166,3 +167,8 @@ def test_an_empty_variable_counts_as_unset(setting: Any) -> None:
 def test_no_environment_makes_it_raise(environ: dict[str, str]) -> None:
     config = Config.from_environ(environ)
     assert all(isinstance(problem, str) for problem in config.problems)
+
+
+def test_levels_are_named_as_where_lines_are_ranked() -> None:
+    """The settings import nothing, so that the command line can read them by path: the names are there twice."""
+    assert tuple(RANKS) == LEVELS
