@@ -12,9 +12,9 @@ import pytest
 from firetee import fetch
 from tests.end_to_end.harness import Result, Stage
 
-#: The loggers and what they need; versions and hashes as locked in `requirements/dev.txt`.
+#: The loggers and what they need; versions and hashes as locked in `requirements/test.txt`.
 PACKAGES = ("aws-lambda-powertools", "jmespath", "loguru", "structlog", "typing-extensions")
-LOCK = fetch.ROOT / "requirements" / "dev.txt"
+LOCK = fetch.ROOT / "requirements" / "test.txt"
 
 
 @pytest.fixture(scope="session")
