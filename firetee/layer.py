@@ -154,7 +154,13 @@ def _released() -> Path | None:
 
 
 def unpack(layer: Path, target: Path) -> None:
-    """Unpack the layer's zip as Lambda does, modes included; what was in `target` under its names is replaced."""
+    """Unpack the layer's zip as Lambda does, modes included; an older layer in `target` is replaced.
+
+    Raises LayerError if a folder of that name is there that is not from a layer, a checkout's `firetee` for instance.
+    """
+    there = target / "firetee"
+    if there.exists() and not (there / "wrapper" / "__main__.py").is_file():
+        raise LayerError(f"{there} is not from a layer: unpack into another folder")
     with zipfile.ZipFile(layer) as archive:
         for stale in (target / EXECUTABLE, target / "firetee"):
             shutil.rmtree(stale) if stale.is_dir() else stale.unlink(missing_ok=True)

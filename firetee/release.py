@@ -27,6 +27,7 @@ import click
 from firetee import __version__, fetch, layer, runtimes
 
 CARRIED = "firetee/layer.zip"
+_OF_A_RELEASE = re.compile(r"firetee-layer\.(zip|cdx\.json)|firetee-[^/]*\.(whl|tar\.gz)|SHA256SUMS")
 #: setuptools is asked in a process of its own, as pip would.
 _BUILD = "import setuptools.build_meta, sys; getattr(setuptools.build_meta, sys.argv[1])(sys.argv[2])"
 #: Times in wheel and sdist: the earliest that a zip can carry.
@@ -60,8 +61,9 @@ def check_tag(tag: str, changelog: str) -> None:
 
 
 def make(out: Path) -> list[Path]:
-    """Write everything to `out`, which is emptied before. Raises `ReleaseError`, `FetchError`, `LayerError`."""
-    shutil.rmtree(out, ignore_errors=True)
+    """Write everything to `out`; an older release that lies there goes. Raises `ReleaseError`, `FetchError`,
+    `LayerError`."""
+    _clear(out)
     built = layer.build(out / "firetee-layer.zip")
     missing = layer.slower(layer.compiled_for(built))
     if missing:
@@ -73,6 +75,16 @@ def make(out: Path) -> list[Path]:
     sums = out / "SHA256SUMS"
     sums.write_text("".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made))
     return [*made, sums]
+
+
+def _clear(out: Path) -> None:
+    """Delete an older release. Raises `ReleaseError` where anything else lies in the folder: it may be a checkout."""
+    there = sorted(out.iterdir()) if out.exists() else []
+    others = [path.name for path in there if path.is_dir() or not _OF_A_RELEASE.fullmatch(path.name)]
+    if others:
+        raise ReleaseError(f"{out} has other things in it: {', '.join(others[:5])}; give an empty folder, or a new one")
+    for path in there:
+        path.unlink()
 
 
 def _build_packages(built: Path, out: Path) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from firetee import fetch
+from firetee import fetch, runtimes
 from firetee.cli import main
 from firetee.cloud.aws import Cloud
 from tests.firetee.cloud.fake_aws import FakeAws
-from tests.firetee.cloud.fixtures import Account, account, aws, boto_session, server
+from tests.firetee.cloud.fixtures import Account, account, aws, boto_session, server, write_layer_zip
 
 __all__ = ["account", "aws", "server"]
 
@@ -86,3 +86,28 @@ def test_every_link_between_the_docs_leads_somewhere(page: str) -> None:
 def _anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", each).strip().lower().replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("command", ["attach", "upgrade", "status", "doctor", "detach"])
+def test_what_a_command_asks_of_aws_stands_in_the_table_of_permissions(
+    command: str, account: Account, aws: FakeAws, tmp_path: Path
+) -> None:
+    table = (DOCS / "security.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ", 1) for line in table.splitlines() if line.startswith("| ")]
+    needs = "".join(need for who, need in rows if f"`{command}" in who or "any of these" in who)
+    account.function("orders", tags={"team": "web"})
+    account.stream()
+    zip_ = write_layer_zip(tmp_path / "layer.zip", runtimes.MINORS)
+    first = ["attach", "orders", "--stream", "app-logs", "--zip", str(zip_)]
+    newer = write_layer_zip(tmp_path / "newer.zip", ["3.12"])
+    arguments = {
+        "attach": ["--stream", "app-logs", "--zip", str(zip_)],
+        "upgrade": ["--zip", str(newer)],
+    }
+    second = [command, "--tag", "team=web", *arguments.get(command, [])]
+    for line in ([] if command == "attach" else [first]) + [second]:
+        aws.calls.clear()
+        result = CliRunner().invoke(main, line, obj=lambda region: Cloud(region, session=boto_session()))
+        assert result.exit_code == 0, result.output
+    missing = {call for call in aws.calls if f":{call}`" not in needs and not call.startswith("GET")}
+    assert missing == set()

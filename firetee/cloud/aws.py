@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -24,8 +25,18 @@ PROPAGATION_PATIENCE_S = 60.0
 """How long a new role may take to be known everywhere. A choice; it is usually 10 to 20 seconds."""
 
 
+T = TypeVar("T")
+
+
+class _Answer:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_there = False
+        self.value: Any = None
+
+
 class Cloud:
-    """One account, seen from one region.
+    """One account, seen from one region. Any thread may use it.
 
     Clients are made on first use and kept. `sleep` takes seconds; tests hand in one that only moves their clock.
     """
@@ -44,26 +55,42 @@ class Cloud:
         self.region: str = found
         self._sleep = sleep
         self._clients: dict[str, Any] = {}
-        self._account = ""
-        self.layers_seen: dict[tuple[str, bool], bool | None] = {}
-        """What `recognise` has found out about layer versions."""
+        self._making = threading.Lock()  # a boto3 session makes clients on one thread at a time only
+        self._answers: dict[tuple[object, ...], _Answer] = {}
 
     def client(self, service: str) -> Any:
         """The boto3 client of a service; typed as Any because botocore makes its methods at run time."""
-        if service not in self._clients:
-            # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still
-            # rules.
-            mode: Any = os.environ.get("AWS_RETRY_MODE", "standard")
-            attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", MAX_ATTEMPTS))
-            config = Config(
-                retries={"mode": mode, "total_max_attempts": attempts}, user_agent_extra=f"firetee/{__version__}"
-            )
-            self._clients[service] = self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
-        return self._clients[service]
+        with self._making:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        # boto3's default ("legacy") does not retry every throttled control-plane call; AWS_MAX_ATTEMPTS still rules.
+        mode: Any = os.environ.get("AWS_RETRY_MODE", "standard")
+        attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", MAX_ATTEMPTS))
+        config = Config(
+            retries={"mode": mode, "total_max_attempts": attempts}, user_agent_extra=f"firetee/{__version__}"
+        )
+        return self._session.client(service, region_name=self.region, config=config)  # type: ignore[call-overload]
 
     def in_region(self, region: str) -> Cloud:
         """The same account seen from another region."""
-        return self if region == self.region else Cloud(region, sleep=self._sleep, session=self._session)
+        if region == self.region:
+            return self
+        return self.once(("region", region), lambda: Cloud(region, sleep=self._sleep, session=self._session))
+
+    def once(self, key: tuple[object, ...], ask: Callable[[], T]) -> T:
+        """What `ask` returns, asked once in the life of this object for each key: for what many functions share and
+        nothing changes meanwhile. Errors are not kept."""
+        with self._making:
+            answer = self._answers.setdefault(key, _Answer())
+        with answer.lock:
+            if not answer.is_there:
+                answer.value = ask()
+                answer.is_there = True
+            found: T = answer.value
+            return found
 
     def known_regions(self) -> list[str]:
         """The regions of this partition that botocore has heard of."""
@@ -72,9 +99,7 @@ class Cloud:
     @property
     def account(self) -> str:
         """The account id of whoever runs this, asked once."""
-        if not self._account:
-            self._account = str(self.client("sts").get_caller_identity()["Account"])
-        return self._account
+        return self.once(("account",), lambda: str(self.client("sts").get_caller_identity()["Account"]))
 
     def until(
         self, ready: Callable[[], bool], what: str, patience_s: float = UPDATE_PATIENCE_S, pause_s: float = 1.0

@@ -73,6 +73,7 @@ def examine(facts: Facts) -> list[Finding]:
         check_state,
         check_layer,
         check_wrapper,
+        check_versions,
         check_chain,
         check_settings,
         check_streams,
@@ -161,7 +162,8 @@ def check_layer(facts: Facts) -> Iterator[Finding]:
             "layer",
             HINT,
             f"{ours[0]} is not the newest: {facts.newest_layer}",
-            f"Run `firetee attach {function.name} --stream ... --layer-arn {facts.newest_layer}`.",
+            f"Run `firetee upgrade {function.name}`, with the firetee that published it, "
+            f"or with --layer-arn {facts.newest_layer}.",
         )
     elif facts.compiled_for is not None and function.runtime.removeprefix("python") not in facts.compiled_for:
         yield Finding(
@@ -199,6 +201,29 @@ def check_wrapper(facts: Facts) -> Iterator[Finding]:
         )
     if function.env.get("FIRETEE_DISABLED", "").lower() in {"1", "true", "yes", "on"}:
         yield Finding("wrapper", PROBLEM, "FIRETEE_DISABLED is set: firetee does nothing", "Remove FIRETEE_DISABLED.")
+
+
+def check_versions(facts: Facts) -> Iterator[Finding]:
+    """Aliases and published versions have what they were published with."""
+    published = facts.function.published
+    if published is None:
+        yield Finding(
+            "versions",
+            UNKNOWN,
+            "cannot tell which published versions are in use",
+            "Ask for lambda:ListVersionsByFunction and lambda:ListAliases on the function.",
+        )
+        return
+    for each in published:
+        if each.has_firetee:
+            yield Finding("versions", FINE, f"{each} runs with firetee")
+        else:
+            yield Finding(
+                "versions",
+                PROBLEM if each.alias else HINT,
+                f"{each} runs without firetee: what it writes is not sent",
+                "Publish a new version, and point the alias there." if each.alias else "Publish a new version.",
+            )
 
 
 def check_chain(facts: Facts) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, Conflict, Interrupted, Leftovers, explain, may_have_happened
@@ -31,7 +32,7 @@ def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] 
             if may_have_happened(error):
                 done.append(step)  # the answer is missing or unclear: undo it too, which does no harm if it never was
             cause = explain(error)
-            left = _take_back(done, cloud, made, on_step)
+            left = take_back(done, cloud, made, on_step)
             if left:
                 raise Leftovers(cause.message, cause.remedy, left) from error
             if isinstance(error, KeyboardInterrupt):
@@ -43,23 +44,30 @@ def execute(steps: Sequence[Step], cloud: Cloud, on_step: Callable[[str], None] 
     return made
 
 
-def carry_out(plan: Callable[[], Plan], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None) -> Plan:
+class Applied(NamedTuple):
+    """A plan that was carried out, and what its steps have made."""
+
+    plan: Plan
+    made: Made
+
+
+def carry_out(plan: Callable[[], Plan], cloud: Cloud, on_step: Callable[[str], None] = lambda title: None) -> Applied:
     """Make a plan and apply it; where somebody else was at work meanwhile, make another from what is there now.
 
-    `plan` reads anew at each call. Returns the plan that was applied. Raises as `execute` does.
+    `plan` reads anew at each call. Raises as `execute` does.
     """
     attempt = 1
     while True:
-        made = plan()
+        found = plan()
         try:
-            execute(made.steps, cloud, on_step)
+            made = execute(found.steps, cloud, on_step)
         except Conflict:
             if attempt == TRIES:
                 raise
             cloud.pause(random.uniform(0, attempt))  # two runs that meet must not go on in step
             attempt += 1
         else:
-            return made
+            return Applied(found, made)
 
 
 def _what_became(done: Sequence[Step], made: Made) -> str:
@@ -68,14 +76,18 @@ def _what_became(done: Sequence[Step], made: Made) -> str:
     return "Everything was put back as it was." if done else "Nothing was changed."
 
 
-def _take_back(done: Sequence[Step], cloud: Cloud, made: Made, on_step: Callable[[str], None]) -> list[str]:
-    """Undo in reverse; what fails is listed, with the way to do it by hand, and the rest goes on."""
+def take_back(
+    done: Sequence[Step], cloud: Cloud, made: Made, on_step: Callable[[str], None] = lambda title: None
+) -> list[str]:
+    """Undo in reverse; what fails, or is interrupted, is listed with the way to do it by hand, and the rest goes on."""
     left: list[str] = []
     for step in reversed(done):
         if step.by_hand:
             on_step(f"take back: {step.title}")
         try:
             step.undo(cloud, made)
+        except KeyboardInterrupt:
+            left.append(f"{step.title}: interrupted while this was taken back. By hand: {step.by_hand}")
         except Exception as error:  # noqa: BLE001 - one failure must not keep the others from being taken back
             left.append(f"{step.title}: {explain(error).message} By hand: {step.by_hand}")
     return left

@@ -40,7 +40,7 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
         may_log=_may(cloud, function.role_arn, "logs:PutLogEvents", log_group),
         compiled_for=_compiled_for(cloud, function),
         layer_release=ask_or(lambda: layers.release_of(cloud, _our_layer(function)), ""),
-        newest_layer=ask_or(lambda: layers.newest(cloud, _layer_name(function)), ""),
+        newest_layer=ask_or(lambda: _newest_layer(cloud, _layer_name(function)), ""),
         vpc_endpoint=_has_endpoint(cloud, function) if function.in_vpc else None,
         setting_problems=settings.problems(function.env),
         unknown_settings=settings.unknown(function.env),
@@ -72,7 +72,8 @@ def _look_at(cloud: Cloud, stream: arns.Stream) -> StreamSeen:
     if stream.arn.account != ask_or(lambda: cloud.account, stream.arn.account):
         return StreamSeen(stream, refused="it is in another account, which cannot be looked into from here")
     try:
-        return StreamSeen(stream, streams.read_stream(cloud.in_region(stream.arn.region), stream.name))
+        there = cloud.in_region(stream.arn.region)
+        return StreamSeen(stream, cloud.once(("stream", stream.text), lambda: streams.read_stream(there, stream.name)))
     except Exception as error:  # noqa: BLE001 - a refusal is a fact
         return StreamSeen(stream, refused=explain(error).message)
 
@@ -85,6 +86,10 @@ def _may(cloud: Cloud, role_arn: str, action: str, resource: str) -> str:
     except Exception as error:  # noqa: BLE001 - a refusal is a fact
         return "the role does not exist" if is_missing(error) else explain(error).message
     return str(answer["EvaluationResults"][0]["EvalDecision"])
+
+
+def _newest_layer(cloud: Cloud, name: str) -> str:
+    return cloud.once(("newest layer", name), lambda: layers.newest(cloud, name))
 
 
 def _has_endpoint(cloud: Cloud, function: FunctionState) -> bool | None:

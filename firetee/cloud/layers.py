@@ -25,11 +25,9 @@ from firetee.layer import Release
 
 _COMPILED_FOR = re.compile(r"compiled for ([\d. ]*)\. ")
 _SHA_IN_DESCRIPTION = re.compile(r"sha256:([A-Za-z0-9+/]{43}=)")
-_RELEASE_IN_DESCRIPTION = re.compile(r"firetee (\S+ [0-9a-f]{12}):")
+_OUR_DESCRIPTION = re.compile(r"firetee(?: (\S+ [0-9a-f]{12}))?: function output to Data Firehose\b")
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
 """https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 50 MB zipped, uploaded directly."""
-DESCRIPTION = "firetee"
-"""What the description of a version begins with that we publish."""
 REGIONS_AT_ONCE = 8
 """A choice: the upload of a small zip waits for the network, not for the processor."""
 
@@ -103,23 +101,35 @@ def newest(cloud: Cloud, name: str) -> str:
     return str(versions[0]["LayerVersionArn"]) if versions else ""
 
 
+def description_of(cloud: Cloud, version_arn: str) -> str:
+    """What a layer version says of itself; it never changes, and is asked once."""
+    return cloud.once(
+        ("description", version_arn), lambda: str(read_version(cloud, version_arn).get("Description") or "")
+    )
+
+
 def compiled_for(cloud: Cloud, version_arn: str) -> tuple[str, ...] | None:
     """The versions of Python that a layer version says it is compiled for; None if it does not say."""
-    said = _COMPILED_FOR.search(read_version(cloud, version_arn).get("Description") or "")
+    said = _COMPILED_FOR.search(description_of(cloud, version_arn))
     return tuple(said[1].split()) if said else None
 
 
 def description(zip_: LayerZip) -> str:
     """What stands in a version's description: the release, the Pythons it is compiled for, and the zip's hash."""
     release = f" {zip_.release}" if zip_.release else ""
-    what = f"{DESCRIPTION}{release}: function output to Data Firehose, compiled for {zip_.compiled_for}."
+    what = f"firetee{release}: function output to Data Firehose, compiled for {zip_.compiled_for}."
     return f"{what} sha256:{zip_.sha256}"
 
 
 def release_of(cloud: Cloud, layer_version_arn: str) -> str:
     """The release that a version's description names (`0.1.0 0123456789ab`); empty if it names none."""
-    found = _RELEASE_IN_DESCRIPTION.match(str(read_version(cloud, layer_version_arn).get("Description") or ""))
-    return found.group(1) if found else ""
+    found = _OUR_DESCRIPTION.match(description_of(cloud, layer_version_arn))
+    return (found.group(1) or "") if found else ""
+
+
+def is_our_description(text: str) -> bool:
+    """Whether a version's description is one that `description` writes."""
+    return _OUR_DESCRIPTION.match(text) is not None
 
 
 def publish(cloud: Cloud, name: str, zip_: LayerZip) -> Published:

@@ -138,7 +138,9 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
         found += _tag_steps(function, record)
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
         found.append(Confirm(function, record, document))
-    return Plan(function.name, tuple(found), (*_zip_notes(wish.zip_), *_notes(function)) if found else ())
+    behind = _left_behind(function, with_firetee=False)
+    notes = (*_zip_notes(wish.zip_), *_unknown(function), *(() if behind else _versions(function))) if found else ()
+    return Plan(function.name, tuple(found), (*notes, *behind))
 
 
 def _zip_notes(zip_: LayerZip | None) -> tuple[str, ...]:
@@ -167,11 +169,13 @@ def plan_detach(
         name = policy.name_for(function.name, function.region)
         found.append(SetRolePolicy(function.role_arn, name, policy_now, None, function.name))
     found += _tag_steps(function, {})
-    return Plan(function.name, tuple(found), _notes(function) if found else ())
+    return Plan(function.name, tuple(found), _left_behind(function, with_firetee=True))
 
 
-def plan_upgrade(function: FunctionState, layer: str, *, layer_name: str = wiring.LAYER_NAME) -> Plan:
-    """What it takes to have another layer version (`layer`; empty: one that is yet to be published) on a function.
+def plan_upgrade(
+    function: FunctionState, layer: str, zip_: LayerZip | None = None, *, layer_name: str = wiring.LAYER_NAME
+) -> Plan:
+    """What it takes to have another layer version on a function: `layer`, or, where that is empty, `zip_` published.
 
     Nothing where firetee is not attached. The undo record stays: it knows what was there before the first `attach`.
     """
@@ -183,7 +187,9 @@ def plan_upgrade(function: FunctionState, layer: str, *, layer_name: str = wirin
     after = Wiring(now.env, tuple(dict.fromkeys(wanted)))
     if after == now:
         return Plan(function.name)
-    return Plan(function.name, (RewireFunction(function, now, after), AwaitUpdate(function.name)), _notes(function))
+    before = () if layer else (PublishLayer(layer_name, zip_),)
+    steps = (*before, RewireFunction(function, now, after), AwaitUpdate(function.name))
+    return Plan(function.name, steps, _notes(function))
 
 
 def _record(function: FunctionState) -> undo.UndoRecord | None:
@@ -219,7 +225,20 @@ def _unknown(function: FunctionState) -> tuple[str, ...]:
 def _versions(function: FunctionState) -> tuple[str, ...]:
     if function.snap_start:
         return ("SnapStart works on published versions: publish a new version for this to take effect.",)
+    if function.published == ():
+        return ()
     return ("Published versions and their aliases keep the configuration they have: publish a new version for them.",)
+
+
+def _left_behind(function: FunctionState, *, with_firetee: bool) -> tuple[str, ...]:
+    """The published versions in use that have firetee although the function has not, or the other way round."""
+    behind = [str(each) for each in function.published or () if each.has_firetee == with_firetee]
+    if not behind:
+        return ()
+    how = "with firetee, and may lack the permission to send" if with_firetee else "without firetee"
+    verb = "still runs" if len(behind) == 1 else "still run"
+    remedy = "Publish a new version, and point its aliases there."
+    return (f"{function.name}: {', '.join(behind)} {verb} {how}. {remedy}",)
 
 
 def _streams(text: str) -> list[str]:

@@ -47,16 +47,13 @@ def is_firetee(cloud: Cloud, layer_version_arn: str, *, deep: bool = True) -> bo
 
     Asked once for each layer version in a run.
     """
-    key = (layer_version_arn, deep)
-    if key not in cloud.layers_seen:
-        cloud.layers_seen[key] = _look(cloud, layer_version_arn, deep)
-    return cloud.layers_seen[key]
+    return cloud.once(("is firetee", layer_version_arn, deep), lambda: _look(cloud, layer_version_arn, deep))
 
 
 def _look(cloud: Cloud, layer_version_arn: str, deep: bool) -> bool | None:
     try:
         answer = layers.read_version(cloud, layer_version_arn)
-        if str(answer.get("Description") or "").startswith(layers.DESCRIPTION):
+        if layers.is_our_description(str(answer.get("Description") or "")):
             return True
         return names_of(answer["Content"]["Location"]) >= MEMBERS if deep else None
     except Exception as error:  # noqa: BLE001 - whatever keeps us from looking

@@ -12,6 +12,7 @@ from firetee.cloud import arns
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, is_denied, is_missing
 from firetee.cloud.settings import did_you_mean
+from firetee.cloud.wiring import without_values
 
 #: The managed runtimes that firetee is tested on and compiled for.
 KNOWN_RUNTIMES = tuple(f"python{minor}" for minor in runtimes.MINORS)
@@ -22,6 +23,18 @@ def is_served(runtime: str) -> bool:
     on."""
     found = re.fullmatch(r"python3\.(\d+)", runtime)
     return found is not None and int(found[1]) >= runtimes.OLDEST[1]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published version that invocations may use: by an alias, or by its number."""
+
+    version: str
+    has_firetee: bool
+    alias: str = ""
+
+    def __str__(self) -> str:
+        return f"the alias {self.alias} (version {self.version})" if self.alias else f"version {self.version}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class FunctionState:
     """Those of `layers` that are firetee's under whatever name; filled in by `recognise.layers_of`."""
     hidden_layers: frozenset[str] = frozenset()
     """Those of which that cannot be told."""
+    published: tuple[Published, ...] | None = ()
+    """The versions that invocations may use besides; filled in by `versions.of`. None: it may not be looked at."""
     tags: Mapping[str, str] = field(default_factory=dict)
     tags_error: str = ""
     """Why the tags could not be read; empty if they were."""
@@ -68,6 +83,11 @@ class FunctionState:
     @property
     def partition(self) -> str:
         return self._parsed.partition
+
+    @property
+    def qualifier(self) -> str:
+        """The version or alias that the ARN names; empty if it names none."""
+        return ":".join(self._parsed.resource.split(":")[2:])
 
     @property
     def _parsed(self) -> arns.Arn:
@@ -114,25 +134,26 @@ def from_answer(answer: Mapping[str, Any]) -> FunctionState:
             f"Ask for kms:Decrypt on the function's key ({config.get('KMSKeyArn', 'see its configuration')}). "
             "Without it an update would wipe the variables.",
         )
+    variables = dict(environment.get("Variables") or {})
     vpc = config.get("VpcConfig") or {}
     logging = config.get("LoggingConfig") or {}
     return FunctionState(
         name=config["FunctionName"],
-        arn=config["FunctionArn"],
+        arn=config["FunctionArn"].removesuffix(":$LATEST"),
         role_arn=config["Role"],
         runtime=config.get("Runtime") or "",
         package_type=config.get("PackageType", "Zip"),
         architecture=(config.get("Architectures") or ["x86_64"])[0],
         timeout_s=int(config.get("Timeout") or 3),
         memory_mb=int(config.get("MemorySize") or 128),
-        env=dict(environment.get("Variables") or {}),
+        env=variables,
         layers=tuple(layer["Arn"] for layer in config.get("Layers") or []),
         tags=dict(answer.get("Tags") or {}),
         tags_error=(answer.get("TagsError") or {}).get("Message", ""),
         revision=config.get("RevisionId") or "",
         version=config.get("Version") or "$LATEST",
         last_update=config.get("LastUpdateStatus") or "Successful",
-        last_update_reason=config.get("LastUpdateStatusReason") or "",
+        last_update_reason=without_values(config.get("LastUpdateStatusReason") or "", variables),
         in_vpc=bool(vpc.get("SubnetIds")),
         vpc_id=vpc.get("VpcId") or "",
         log_group=logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
@@ -165,7 +186,8 @@ def wait_until_settled(cloud: Cloud, name: str) -> None:
 
     cloud.until(settled, f"the update of {name}")
     if last.get("LastUpdateStatus") == "Failed":
-        reason = last.get("LastUpdateStatusReason") or last.get("LastUpdateStatusReasonCode")
+        reason = last.get("LastUpdateStatusReason") or last.get("LastUpdateStatusReasonCode") or "no reason given"
+        reason = without_values(reason, (last.get("Environment") or {}).get("Variables") or {})
         raise CloudError(
             f"Lambda could not update {name}: {reason}", "Repair what it names, then run the command again."
         )

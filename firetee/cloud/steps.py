@@ -11,8 +11,6 @@ what somebody else has come to use.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,7 +22,7 @@ from firetee.cloud.aws import PROPAGATION_PATIENCE_S, UPDATE_PATIENCE_S, Cloud
 from firetee.cloud.errors import CloudError, Conflict, code_of, is_denied, is_missing
 from firetee.cloud.layers import LayerZip
 from firetee.cloud.state import FunctionState, read_function, wait_until_settled
-from firetee.cloud.wiring import EXEC_WRAPPER, PREFIX, WRAPPER_VARIABLE, Wiring
+from firetee.cloud.wiring import EXEC_WRAPPER, WRAPPER_VARIABLE, Wiring, without_values
 
 NEW_LAYER = "(the layer, once published)"
 """Stands in a plan for the ARN of a layer version that the plan itself publishes."""
@@ -342,34 +340,18 @@ class RewireFunction:
                 2.0,
             )
         except ClientError as error:
-            message = str(error.response.get("Error", {}).get("Message", ""))
+            # Lambda quotes the variables it was sent; what is not ours is shown to nobody.
+            message = without_values(
+                str(error.response.get("Error", {}).get("Message", "")), {**self.before.env, **wiring.env}
+            )
             if code_of(error) == "PreconditionFailedException":
                 raise Conflict(
                     f"Somebody else changed {self.function.name} while this ran.", "Run the command again."
                 ) from None
             if "ayer version" in message and "does not exist" in message:
                 raise Conflict(f"{message} Somebody deleted it while this ran.", "Run the command again.") from None
-            # Lambda quotes the variables it was sent; what is not ours is shown to nobody.
-            hidden = without_values(message, {**self.before.env, **wiring.env})
-            if hidden != message:
-                error.response["Error"]["Message"] = hidden
+            error.response["Error"]["Message"] = message
             raise
-
-
-def without_values(text: str, env: Mapping[str, str]) -> str:
-    """The text without the values of variables that are not firetee's, as they are and as JSON writes them."""
-    for key, value in sorted(env.items(), key=lambda item: -len(item[1])):
-        if value and not key.startswith(PREFIX) and key != WRAPPER_VARIABLE:
-            for shown in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
-                if len(shown) > _TOO_SHORT_TO_HIDE:
-                    text = text.replace(shown, "***")
-                else:
-                    text = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", "***", text)
-    return text
-
-
-_TOO_SHORT_TO_HIDE = 3
-"""Up to this length a value is taken out as a whole word only, or the text would not be readable. A choice."""
 
 
 _HIDDEN = object()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -129,3 +130,19 @@ def too_large(wiring: Wiring, names: Sequence[str] = ()) -> tuple[str, str] | No
             f"Shorten or move one elsewhere (the longest is {longest}, {len(wiring.env[longest]):,} characters).",
         )
     return None
+
+
+def without_values(text: str, env: Mapping[str, str]) -> str:
+    """The text without the values of variables that are not firetee's, as they are and as JSON writes them."""
+    for key, value in sorted(env.items(), key=lambda item: -len(item[1])):
+        if value and not key.startswith(PREFIX) and key != WRAPPER_VARIABLE:
+            for shown in {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}:
+                if len(shown) > _TOO_SHORT_TO_HIDE:
+                    text = text.replace(shown, "***")
+                else:
+                    text = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", "***", text)
+    return text
+
+
+_TOO_SHORT_TO_HIDE = 3
+"""Up to this length a value is taken out as a whole word only, or the text would not be readable. A choice."""

@@ -7,18 +7,19 @@ from pathlib import Path
 import click
 
 from firetee import layer
-from firetee.cloud import arns, layers, payload, policy, preflight, recognise, state, streams
-from firetee.cloud.errors import Leftovers
-from firetee.cloud.executor import carry_out
+from firetee.cloud import arns, layers, payload, policy, preflight, state, streams
+from firetee.cloud.executor import Applied, carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
 from firetee.cloud.preflight import Asked
+from firetee.cloud.steps import PublishLayer, Step
 from firetee.cloud.wiring import LAYER_NAME, PREFIX
-from firetee.commands import changing
-from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
+from firetee.commands import changing, selecting
+from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, region_option
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
-@changing.selection_options
+@selecting.selection_options
+@selecting.yes_option
 @click.option("--stream", required=True, metavar="NAME", help="Delivery stream, by name or ARN; several with commas.")
 @click.option("--create-stream", is_flag=True, help="Make the stream, its bucket and its role if they are missing.")
 @click.option(
@@ -45,7 +46,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @json_option
 @failures_shown
 def attach(
-    selection: changing.Selection,
+    selection: selecting.Selection,
     stream: str,
     create_stream: bool,
     keep_days: int,
@@ -66,10 +67,9 @@ def attach(
     wrapper by chaining it, and allows the function's role to put records into that stream. A second run changes
     nothing; a failure half way is taken back. `firetee detach` restores the configuration as it was.
     """
-    cloud = open_cloud(region)
-    chosen = changing.choose(cloud, selection)
+    cloud, chosen = selecting.choose(region, selection)
     preflight.check(cloud, Asked(stream, create_stream, _parsed(settings), role_arn, layer_arn), force=force)
-    changing.ask(cloud, selection, chosen, dry_run=dry_run)
+    selecting.ask(cloud, selection, chosen, dry_run=dry_run)
     zip_ = None
     if not layer_arn:
         # A dry run builds nothing: what is not built yet is not published yet either, as far as can be told.
@@ -83,22 +83,20 @@ def attach(
     if create_stream and wanted is None:
         raise click.UsageError("--create-stream makes one stream: give its name.")
 
-    def shared() -> Plan:
-        return Plan(stream, tuple(streams.steps_to_create(cloud, wanted, keep_days)) if wanted else ())
+    def stream_steps() -> list[Step]:
+        return streams.steps_to_create(cloud, wanted, keep_days) if wanted else []
 
-    made: Plan | None = None
+    def shared() -> Plan:
+        publish = [PublishLayer(layer_name, zip_)] if not layer_arn else []
+        return Plan(stream, (*stream_steps(), *publish))
+
+    made: Applied | None = None
     alone = len(chosen) == 1 or dry_run
     if not alone:
         # What all functions share is made before the first, once; a function's failure must not take it from the
         # others.
         made = carry_out(shared, cloud)
-        if zip_ is not None:
-            try:
-                layer_arn = layers.find_or_publish(cloud, layer_name, zip_).arn
-            except KeyboardInterrupt:
-                left = [f"{change.what}: {change.after}" for step in made.steps for change in step.changes()]
-                left.append(f"perhaps a new version of the layer {layer_name}, which no function uses")
-                raise Leftovers("Interrupted before the first function: none was changed.", "", left) from None
+        layer_arn = layer_arn or made.made.layer
     wish = Wish(
         stream=stream,
         settings=_parsed(settings),
@@ -110,18 +108,11 @@ def attach(
     )
 
     def plan(name: str) -> Plan:
-        function = state.read_function(cloud, name)
-        _refuse_versions(function, name)
-        function = recognise.layers_of(cloud, function, layer_name)
+        function = changing.read(cloud, name, layer_name)
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
-        return plan_attach(function, wish, now, shared().steps if alone else ())
+        return plan_attach(function, wish, now, stream_steps() if alone else ())
 
     changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}", shared=made)
-
-
-def _refuse_versions(function: state.FunctionState, asked: str) -> None:
-    if function.version != "$LATEST":
-        raise click.UsageError(f"{asked}: published versions cannot be changed. Leave the qualifier away.")
 
 
 def _parsed(settings: tuple[str, ...]) -> dict[str, str]:

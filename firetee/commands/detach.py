@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from firetee.cloud import policy, recognise, state
+from firetee.cloud import policy, state
 from firetee.cloud.plan import Plan, plan_detach
 from firetee.cloud.wiring import LAYER_NAME
-from firetee.commands import changing
-from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
+from firetee.commands import changing, selecting
+from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, region_option
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
-@changing.selection_options
+@selecting.selection_options
+@selecting.yes_option
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to take off.")
 @click.option("--purge", is_flag=True, help="Take off also what was there of firetee before `attach`.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, change nothing.")
@@ -20,7 +21,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @json_option
 @failures_shown
 def detach(
-    selection: changing.Selection,
+    selection: selecting.Selection,
     layer_name: str,
     purge: bool,
     dry_run: bool,
@@ -32,12 +33,11 @@ def detach(
     Variables, layers, exec wrapper and the role's permission become what they were before `attach`; what was changed
     since stays. The stream, its bucket and the published layer stay too: others may use them.
     """
-    cloud = open_cloud(region)
-    chosen = changing.choose(cloud, selection)
-    changing.ask(cloud, selection, chosen, dry_run=dry_run)
+    cloud, chosen = selecting.choose(region, selection)
+    selecting.ask(cloud, selection, chosen, dry_run=dry_run)
 
     def plan(name: str) -> Plan:
-        function = recognise.layers_of(cloud, state.read_function(cloud, name), layer_name)
+        function = changing.read(cloud, name, layer_name)
         now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
         return plan_detach(function, now, purge=purge, layer_name=layer_name)
 

@@ -78,6 +78,8 @@ def unpack(directory: Path, zip_path: Path | None, as_json: bool) -> None:
             layer.unpack(zip_path, directory)
         except zipfile.BadZipFile as error:
             raise click.ClickException(f"{zip_path} is not a layer's zip: {error}") from error
+        except layer.LayerError as error:
+            raise click.ClickException(str(error)) from error
     wrapper = directory / layer.EXECUTABLE
     if as_json:
         click.echo(json.dumps({"directory": str(directory), "exec_wrapper": str(wrapper)}))

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import click
 
-from firetee.cloud import layers, payload, preflight, recognise, state
+from firetee.cloud import layers, payload, preflight
+from firetee.cloud.executor import Applied, carry_out
 from firetee.cloud.plan import Plan, plan_upgrade
+from firetee.cloud.steps import PublishLayer
 from firetee.cloud.wiring import LAYER_NAME
-from firetee.commands import changing
-from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, open_cloud, region_option
+from firetee.commands import changing, selecting
+from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_option, region_option
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
-@changing.selection_options
+@selecting.selection_options
+@selecting.yes_option
 @click.option("--layer-arn", default="", metavar="ARN", help="Use this layer version; an older one rolls back.")
 @click.option("--layer-name", default=LAYER_NAME, show_default=True, help="Name of the layer to find or publish.")
 @click.option(
@@ -26,7 +29,7 @@ from firetee.commands.common import EXIT_CODES, Command, failures_shown, json_op
 @json_option
 @failures_shown
 def upgrade(
-    selection: changing.Selection,
+    selection: selecting.Selection,
     layer_arn: str,
     layer_name: str,
     zip_path: Path | None,
@@ -39,22 +42,21 @@ def upgrade(
 
     Functions without firetee are left as they are.
     """
-    cloud = open_cloud(region)
-    chosen = changing.choose(cloud, selection)
+    cloud, chosen = selecting.choose(region, selection)
     preflight.check_layer(cloud, layer_arn, force=force)
-    changing.ask(cloud, selection, chosen, dry_run=dry_run)
+    selecting.ask(cloud, selection, chosen, dry_run=dry_run)
     zip_ = None
     if not layer_arn:
         zip_ = payload.cached() if dry_run and zip_path is None else payload.layer_zip(zip_path)
     if zip_ is not None:
-        # Published for all of them, before the first.
-        found = (
-            layers.find(cloud, layer_name, zip_.sha256) if dry_run else layers.find_or_publish(cloud, layer_name, zip_)
-        )
+        found = layers.find(cloud, layer_name, zip_.sha256)
         layer_arn = found.arn if found else ""
+    made: Applied | None = None
+    if not layer_arn and not dry_run and len(chosen) > 1:  # published for all of them, before the first
+        made = carry_out(lambda: Plan(layer_name, (PublishLayer(layer_name, zip_),)), cloud)
+        layer_arn = made.made.layer
 
     def plan(name: str) -> Plan:
-        function = recognise.layers_of(cloud, state.read_function(cloud, name), layer_name)
-        return plan_upgrade(function, layer_arn, layer_name=layer_name)
+        return plan_upgrade(changing.read(cloud, name, layer_name), layer_arn, zip_, layer_name=layer_name)
 
-    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done="upgraded")
+    changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done="upgraded", shared=made)

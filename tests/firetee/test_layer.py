@@ -56,6 +56,15 @@ def test_unpacking_again_leaves_nothing_of_an_older_layer(built: Path, tmp_path:
     assert (tmp_path / "bin" / "of_somebody_else").exists()
 
 
+def test_unpacking_deletes_nothing_that_is_not_a_layer(built: Path, tmp_path: Path) -> None:
+    """A checkout of firetee has a folder `firetee` too."""
+    (tmp_path / "firetee").mkdir()
+    (tmp_path / "firetee" / "cli.py").touch()
+    with pytest.raises(layer.LayerError, match="is not from a layer"):
+        layer.unpack(built, tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["firetee", "cli.py"]
+
+
 def test_the_private_folder_has_our_packages_and_the_c_module_of_wrapt(built: Path) -> None:
     with zipfile.ZipFile(built) as archive:
         names = archive.namelist()

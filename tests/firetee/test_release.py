@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 from firetee import __version__, fetch, layer, release, runtimes
 
@@ -118,6 +119,33 @@ def test_a_tag_of_another_version_or_without_a_word_in_the_changelog_is_refused(
 
 def test_the_version_is_the_same_everywhere() -> None:
     assert f'version = "{__version__}"' in (fetch.ROOT / "pyproject.toml").read_text()
+
+
+def test_a_folder_that_holds_anything_but_a_release_is_not_emptied(tmp_path: Path) -> None:
+    """`--out .` in a checkout, a folder above it, or one that somebody keeps other things in."""
+    checkout = tmp_path / "src" / "checkout"
+    (checkout / ".git").mkdir(parents=True)
+    (checkout / "firetee-layer.zip").touch()
+    for out in (checkout, checkout.parent, tmp_path, fetch.ROOT, fetch.ROOT.parent):
+        with pytest.raises(release.ReleaseError, match=r"has other things in it: "):
+            release.make(out)
+    assert (checkout / "firetee-layer.zip").exists()
+
+
+def test_a_step_of_the_workflow_fails_when_a_command_before_a_pipe_does(tmp_path: Path) -> None:
+    """GitHub runs `bash -e` unless a shell is named, and with pipefail then."""
+    workflow = yaml.safe_load(WORKFLOW.read_text())
+    shell = workflow.get("defaults", {}).get("run", {}).get("shell")
+    options = {None: "-e", "bash": "-eo pipefail"}[shell].split()
+    (script,) = [
+        step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "| tee" in step.get("run", "")
+    ]
+    for name, code in (("python", 0), ("firetee", 1)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "--noprofile", "--norc", *options, "-c", script], cwd=tmp_path, env=env, check=False)
+    assert done.returncode == 1
 
 
 def test_actionlint_finds_nothing_in_the_workflow(tmp_path: Path) -> None:

@@ -39,6 +39,10 @@ _LAMBDA_ROUTES = (
     ("GET", r"/functions/[^/]+$", "GetFunction"),
     ("POST", r"/functions/?$", "CreateFunction"),
     ("GET", r"/functions/?$", "ListFunctions"),
+    ("GET", r"/functions/[^/]+/versions$", "ListVersionsByFunction"),
+    ("POST", r"/functions/[^/]+/versions$", "PublishVersion"),
+    ("GET", r"/functions/[^/]+/aliases$", "ListAliases"),
+    ("POST", r"/functions/[^/]+/aliases$", "CreateAlias"),
     ("GET", r"/tags/", "ListTags"),
     ("POST", r"/tags/", "TagResource"),
     ("DELETE", r"/tags/", "UntagResource"),
@@ -62,6 +66,8 @@ class FakeAws:
         self._lock = threading.Lock()
         self._tls_only: dict[str, bytes] = {}  # bucket policies that moto is not told of, by path
         self.calls: list[str] = []
+        self.failed_update = ""  # the reason why every function's last update has failed, if it has
+        self.throttle: Callable[[str], bool] | None = None  # asked of each call whether to refuse it for its rate
         self._server = make_server("127.0.0.1", 0, self, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, name="fake-aws", daemon=True)
         self._thread.start()
@@ -83,6 +89,8 @@ class FakeAws:
             self._faults.clear()
             self._tls_only.clear()
             self.calls.clear()
+        self.failed_update = ""
+        self.throttle = None
 
     def fail(
         self,
@@ -123,6 +131,9 @@ class FakeAws:
         with self._lock:
             self.calls.append(operation)
             fault = next((each for each in self._faults if each.matches(operation)), None)
+        if self.throttle is not None and self.throttle(operation):
+            code = {"lambda": "TooManyRequestsException", "iam": "Throttling"}.get(service, "ThrottlingException")
+            return _error(start_response, service, 429 if service == "lambda" else 400, code, "Rate exceeded")
         if fault is not None and fault.action is not None:
             fault.action()
             fault = None
@@ -145,8 +156,17 @@ class FakeAws:
             return _serve_layer(environ, start_response)
         if operation == "GetLayerVersion":
             return self._layer_version(environ, start_response)
+        if self.failed_update and operation in {"GetFunction", "GetFunctionConfiguration"}:
+            return self._with_failed_update(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
+
+    def _with_failed_update(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
+        said: list[str] = []
+        document = json.loads(b"".join(self._moto(environ, lambda status, headers, *more: said.append(status))))
+        configuration = document.get("Configuration", document)
+        configuration |= {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": self.failed_update}
+        return _answer(start_response, said[0], json.dumps(document).encode())
 
     def _layer_version(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """moto's answer, with an address at which there is something: the content is served from here."""

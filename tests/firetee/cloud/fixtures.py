@@ -128,16 +128,14 @@ class Account:
             request["Environment"] = {"Variables": env}
         return str(self.lambda_.create_function(**request)["FunctionArn"])
 
-    def layer(self, name: str) -> str:
+    def layer(self, name: str, description: str = "") -> str:
         """Publish some layer; returns the version's ARN."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr("x", name)
-        return str(
-            self.lambda_.publish_layer_version(LayerName=name, Content={"ZipFile": packed.getvalue()})[
-                "LayerVersionArn"
-            ]
-        )
+        content = {"ZipFile": packed.getvalue()}
+        published = self.lambda_.publish_layer_version(LayerName=name, Content=content, Description=description)
+        return str(published["LayerVersionArn"])
 
     def stream(self, name: str = "app-logs", bucket: str = "app-logs-bucket", **destination: Any) -> str:
         """Make a delivery stream into a bucket; returns its ARN."""

@@ -16,7 +16,7 @@ class Note:
     """A step that writes down what is asked of it, and fails as told."""
 
     def __init__(
-        self, log: list[str], name: str, failure: BaseException | None = None, stuck: Exception | None = None
+        self, log: list[str], name: str, failure: BaseException | None = None, stuck: BaseException | None = None
     ) -> None:
         self.title = name
         self.by_hand = f"undo {name} by hand"
@@ -88,10 +88,19 @@ def test_what_cannot_be_undone_is_listed_and_the_rest_is_undone(cloud: Cloud) ->
     assert log[-1] == "undo a"
 
 
+def test_an_interrupt_while_things_are_taken_back_is_named_and_the_rest_is_undone(cloud: Cloud) -> None:
+    log: list[str] = []
+    stuck = Note(log, "b", stuck=KeyboardInterrupt())
+    with pytest.raises(Leftovers) as raised:
+        execute([Note(log, "a"), stuck, Note(log, "c", refusal())], cloud)
+    assert raised.value.left == ("b: interrupted while this was taken back. By hand: undo b by hand",)
+    assert log[-1] == "undo a"
+
+
 def test_a_conflict_is_planned_again_from_what_is_there_by_then(cloud: Cloud) -> None:
     log: list[str] = []
     plans = [Plan("f", (Note(log, "a"), Note(log, "b", Conflict("met another")))), Plan("f", (Note(log, "c"),))]
-    assert carry_out(lambda: plans.pop(0), cloud).steps[0].title == "c"
+    assert carry_out(lambda: plans.pop(0), cloud).plan.steps[0].title == "c"
     assert log == ["apply a", "apply b", "undo a", "apply c"]
 
 

@@ -15,7 +15,7 @@ import click
 import pytest
 
 from firetee import fetch, layer
-from firetee.commands import changing
+from firetee.commands import side_by_side
 from firetee.commands.attach import attach
 from firetee.commands.detach import detach
 from firetee.commands.doctor import doctor
@@ -613,7 +613,7 @@ def test_ctrl_c_tells_what_was_done_and_what_was_not(
     result = run(attach, *MANY, "--stream", "app-logs", "--zip", layer_zip, *more)
     assert result.exit_code == 3
     done = attached(account)
-    assert 1 <= len(done) <= 2 * changing.FUNCTIONS_AT_ONCE
+    assert 1 <= len(done) <= 2 * side_by_side.FUNCTIONS_AT_ONCE
     if more:
         outcomes = json.loads(result.stdout)["functions"]
         assert [each["function"] for each in outcomes if each["changed"]] == done
