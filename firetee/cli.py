@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import platform
 
 import click
 
@@ -26,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "upgrade": ("firetee.commands.upgrade:upgrade", "Have another version of the layer on functions that have firetee"),
     "status": ("firetee.commands.status:status", "Show which functions have firetee, and where they send"),
     "tail": ("firetee.commands.tail:tail", "Show delivered lines, from a stream's bucket"),
-    "local": ("firetee.local:command", "Run a function here, through the layer, and watch its lines arrive"),
+    "local": ("firetee.commands.local:command", "Run a function here, through the layer, and watch its lines arrive"),
 }
 
 #: What the groups say about themselves.
@@ -34,6 +35,15 @@ GROUPS: dict[str, str] = {
     "": "Sends everything a Python Lambda function writes to Amazon Data Firehose, without a change to the function.",
     "layer": "The Lambda layer that does it: one zip for every Python and both architectures.",
 }
+
+
+def unserved(command: str, system: str) -> str:
+    """Why a command cannot run on an operating system; empty if it can. Asked before the command is imported."""
+    if system == "Windows":
+        return "firetee's commands need Linux or macOS, this is Windows: use WSL"
+    if command == "local" and system != "Linux":
+        return f"AWS's emulator is a program for Linux, this is {system}: use a Linux machine, a container or WSL"
+    return ""
 
 
 class LazyGroup(click.Group):
@@ -50,6 +60,8 @@ class LazyGroup(click.Group):
             return LazyGroup(full, help=GROUPS[full], no_args_is_help=True)
         if full not in COMMANDS:
             return None
+        if why := unserved(full, platform.system()):
+            raise click.ClickException(why)
         module, _, attribute = COMMANDS[full][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command

@@ -34,8 +34,10 @@ from firetee import fetch, runtimes
 
 SAM_CLI = "aws-sam-cli==1.170.0"  # Apache-2.0; its wheel carries the emulator for both architectures
 SAM_CLI_SHA256 = "24ebaf5ecba38dc1758089968cb89ab61e124b84e92a344fc7a2771a47f4d0bf"
+WHEEL = fetch.Wheel(SAM_CLI, SAM_CLI_SHA256)
 RIE_NAMES = {"x86_64": "aws-lambda-rie-x86_64", "aarch64": "aws-lambda-rie-arm64", "arm64": "aws-lambda-rie-arm64"}
 
+NOT_LINUX = "AWS's emulator is a program for Linux, this is {}: use a Linux machine, a container or WSL"
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 #: RIE gives a registered runtime 600 ms after SIGTERM; a choice with room for a slow machine.
 SHUTDOWN_S = 10.0
@@ -49,12 +51,14 @@ TELEMETRY_FD = 9
 @functools.cache
 def rie() -> Path:
     """The emulator's binary for this machine; fetched at the first call. Raises `FetchError`."""
+    if platform.system() != "Linux":
+        raise fetch.FetchError(NOT_LINUX.format(platform.system()))
     name = RIE_NAMES.get(platform.machine())
     if name is None:
         raise fetch.FetchError(f"AWS has no emulator for {platform.machine()}, only for x86_64 and aarch64")
 
     def make(scratch: Path) -> None:
-        with zipfile.ZipFile(fetch.wheel(SAM_CLI, SAM_CLI_SHA256)) as wheel:
+        with zipfile.ZipFile(fetch.wheels([WHEEL])[0]) as wheel:
             binary = Path(wheel.extract(f"samcli/local/rapid/{name}", scratch))
         binary.chmod(0o755)
         binary.rename(target)
@@ -86,6 +90,25 @@ class Response:
 
     def json(self) -> object:
         return json.loads(self.body)
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong in an invocation that failed: the error's type, `timeout` or `crash`; None if nothing did.
+
+        The emulator answers 200 to errors and timeouts too. What a handler returns is JSON, so text is not from it; an
+        error is told by the members that the runtime client gives it, and no others.
+        """
+        try:
+            answer = json.loads(self.body)
+        except ValueError:
+            return "timeout" if self.body.startswith(b"Task timed out") else "crash"
+        if isinstance(answer, dict):
+            members = answer.keys() - {"requestId"}
+            if members == {"errorType", "errorMessage", "stackTrace"}:
+                return str(answer["errorType"])
+            if members == {"errorType", "errorMessage"} and str(answer["errorType"]).startswith("Runtime."):
+                return "crash"
+        return None if self.status == 200 else "crash"
 
 
 @dataclass(frozen=True)
@@ -188,12 +211,17 @@ class Emulator:
 
         `timeout_s`: most that the caller waits, by default the function's timeout and 10 s. Not while another runs.
         """
-        headers = {"Content-Type": "application/json"}
+        return self.post(json.dumps(event).encode(), timeout_s=timeout_s)
+
+    def post(
+        self, payload: bytes, headers: Mapping[str, str] | None = None, *, timeout_s: float | None = None
+    ) -> Response:
+        """The same with the event as JSON, and with headers of Invoke's."""
         wait = self.function.timeout_s + 10 if timeout_s is None else timeout_s
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=wait)
         try:
             begun = time.perf_counter()
-            connection.request("POST", INVOKE_PATH, json.dumps(event).encode(), headers)
+            connection.request("POST", INVOKE_PATH, payload, {"Content-Type": "application/json", **(headers or {})})
             answer = connection.getresponse()
             body = answer.read()
             return Response(answer.status, body, time.perf_counter() - begun)

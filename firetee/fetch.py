@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,25 +33,51 @@ def cache_dir() -> Path:
     return Path(base) / "firetee"
 
 
+class Wheel(NamedTuple):
+    """What is pinned: `name==version`, the wheel's SHA-256, and the Python (`3.12`) and platform tags it is for."""
+
+    requirement: str
+    sha256: str
+    python: str | None = None
+    platforms: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept."""
+        return cache_dir() / "wheels" / f"{self.sha256}.whl"
+
+
 def wheel(requirement: str, sha256: str, *, python: str | None = None, platforms: tuple[str, ...] = ()) -> Path:
-    """The wheel of `requirement` (`name==version`) for a Python (`3.12`) and platform tags, verified.
+    """One wheel: see `wheels`."""
+    return wheels([Wheel(requirement, sha256, python, platforms)])[0]
 
-    Raises `FetchError` if pip cannot get it or its digest is not `sha256`.
+
+def wheels(wanted: Sequence[Wheel]) -> list[Path]:
+    """The wheels, verified; those that are missing are fetched by one process of pip.
+
+    Raises `FetchError` if pip cannot get one or its digest is not the pinned one; then it is not kept.
     """
-    target = cache_dir() / "wheels" / f"{sha256}.whl"
+    if not all(each.path.exists() for each in wanted):
+        folder = cache_dir() / "wheels"
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / ".lock"), tempfile.TemporaryDirectory(dir=folder, prefix=".making-") as scratch:
+            missing = [each for each in dict.fromkeys(wanted) if not each.path.exists()]
+            pips([_download(each, Path(scratch, each.sha256)) for each in missing])
+            for each in missing:
+                (found,) = Path(scratch, each.sha256).glob("*.whl")
+                got = hashlib.sha256(found.read_bytes()).hexdigest()
+                if got != each.sha256:
+                    raise FetchError(f"{found.name} has the SHA-256 {got}, pinned is {each.sha256}: not used")
+                found.replace(each.path)
+    return [each.path for each in wanted]
 
-    def download(folder: Path) -> None:
-        selection = [f"--platform={tag}" for tag in platforms]
-        if python is not None:
-            selection += ["--implementation=cp", f"--python-version={python}"]
-        pip("download", "--no-deps", "--only-binary=:all:", *selection, f"--dest={folder}", requirement)
-        (found,) = folder.glob("*.whl")
-        got = hashlib.sha256(found.read_bytes()).hexdigest()
-        if got != sha256:
-            raise FetchError(f"{found.name} has the SHA-256 {got}, pinned is {sha256}: not used")
-        found.replace(target)
 
-    return once(target, download)
+def _download(wheel: Wheel, folder: Path) -> tuple[str, ...]:
+    folder.mkdir()
+    selection = [f"--platform={tag}" for tag in wheel.platforms]
+    if wheel.python is not None:
+        selection += ["--implementation=cp", f"--python-version={wheel.python}"]
+    return ("download", "--no-deps", "--only-binary=:all:", *selection, f"--dest={folder}", wheel.requirement)
 
 
 def once(target: Path, make: Callable[[Path], None]) -> Path:
@@ -63,12 +91,29 @@ def once(target: Path, make: Callable[[Path], None]) -> Path:
     return target
 
 
+#: What runs pip more than once in a process: importing it takes longer than to fetch a small wheel.
+_PIPS = """
+import json, sys
+from pip._internal.cli.main import main
+for arguments in json.load(sys.stdin):
+    if status := main(arguments):
+        sys.exit(status)
+"""
+
+
 def pip(*arguments: str) -> None:
     """Run pip of this interpreter. Raises `FetchError` with pip's own words if it fails."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    pips([arguments])
+
+
+def pips(calls: Sequence[Sequence[str]]) -> None:
+    """Run pip of this interpreter with each of these arguments in turn, in one process. Raises `FetchError`."""
+    quiet = [[arguments[0], "--quiet", "--quiet", "--disable-pip-version-check", *arguments[1:]] for arguments in calls]
+    command = [sys.executable, "-c", _PIPS]
+    done = subprocess.run(command, input=json.dumps(quiet), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise FetchError(f"pip {arguments[0]} {arguments[-1]} failed:\n{(done.stderr or done.stdout).strip()}")
+        what = " and ".join(dict.fromkeys(f"pip {arguments[0]} {arguments[-1]}" for arguments in calls))
+        raise FetchError(f"{what} failed:\n{(done.stderr or done.stdout).strip()}")
 
 
 @contextmanager

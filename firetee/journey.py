@@ -33,12 +33,17 @@ class Line:
 OWN_PREFIX = "[firetee] "
 
 
-def written(emulator: Emulator) -> dict[str, list[str]]:
-    """What the function wrote, by stream (`stdout`, `stderr`, `log`), in order. Empty lines count."""
+def written(emulator: Emulator) -> dict[str, list[tuple[str, str | None]]]:
+    """What the function wrote, by stream (`stdout`, `stderr`, `log`), in order, with the level of what has one of its
+    own. Empty lines count.
+    """
+    stderr = [line for line in _lines(emulator.stderr) if not line.startswith(OWN_PREFIX)]
     return {
-        "stdout": _lines(emulator.stdout),
-        "stderr": [line for line in _lines(emulator.stderr) if not line.startswith(OWN_PREFIX)],
-        "log": [frame.message.rstrip("\n") for frame in emulator.frames],
+        "stdout": [(line, None) for line in _lines(emulator.stdout)],
+        "stderr": [(line, None) for line in stderr],
+        "log": [
+            (frame.message.rstrip("\n"), None if frame.level == "NOTSET" else frame.level) for frame in emulator.frames
+        ],
     }
 
 

@@ -25,6 +25,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -39,8 +40,9 @@ PACKAGES = ("wrapper", "log_capture")
 DATA_SUFFIXES = (".pem",)
 
 WRAPT = "wrapt==1.17.3"  # the last version whose C module stands alone: 2.x imports the whole package
+_MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
 #: SHA-256 of WRAPT's wheels on PyPI, by Python and machine.
-WRAPT_WHEELS = {
+_WRAPT_SHA256 = {
     ("3.10", "x86_64"): "f9b2601381be482f70e5d1051a5965c25fb3625455a2bf520b5a077b22afb775",
     ("3.10", "aarch64"): "343e44b2a8e60e06a7e0d29c1671a0d9951f59174f3709962b5143f60a2a98bd",
     ("3.11", "x86_64"): "b32888aad8b6e68f83a8fdccbf3165f5469702a7544472bdf41f582970ed3311",
@@ -52,7 +54,10 @@ WRAPT_WHEELS = {
     ("3.14", "x86_64"): "281262213373b6d5e4bb4353bc36d1ba4084e6d6b5d242863721ef2bf2c2930b",
     ("3.14", "aarch64"): "dc4a8d2b25efb6681ecacad42fca8859f88092d8732b170de6a5dddd80a1c8fa",
 }
-MANYLINUX = ("manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux1")
+WRAPT_WHEELS = {
+    (python, machine): fetch.Wheel(WRAPT, sha256, python, tuple(f"{tag}_{machine}" for tag in _MANYLINUX))
+    for (python, machine), sha256 in _WRAPT_SHA256.items()
+}
 
 #: As `compiling.py` names it.
 _BUNDLE = re.compile(r"firetee/cpython-3(\d+)-\d+\.bundle")
@@ -75,6 +80,8 @@ UNSTAMPED = "source"
 SELDOM = frozenset(
     f"log_capture/{name}.py" for name in ("automaton", "boto", "fd_tail", "filters", "gate", "patterns", "quiet")
 )
+#: How long an unpacked layer of other sources is kept in the cache: a choice.
+_UNPACKED_KEPT_S = 7 * 86_400
 #: The program that each Python compiles with.
 _COMPILE = Path(__file__).with_name("compiling.py")
 
@@ -93,8 +100,9 @@ class LayerError(Exception):
     """The layer cannot be built; the message says which source is wrong, and how."""
 
 
-def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
-    """Write the layer's zip to `out` and return it, compiled for `pythons`, by default every CPython that is served.
+def build(out: Path, pythons: Sequence[Path] | None = None, wrapt: Sequence[fetch.Wheel] | None = None) -> Path:
+    """Write the layer's zip to `out` and return it, compiled for `pythons`, by default every CPython that is served,
+    with these of wrapt's C modules, by default all.
 
     An installed release carries that layer. A checkout asks the interpreters at hand, and fetches those that are
     missing; one that cannot be had is left out, which `compiled_for` then tells. Raises `FetchError` if wrapt's wheels
@@ -109,7 +117,7 @@ def build(out: Path, pythons: Sequence[Path] | None = None) -> Path:
     files = _sources()
     for interpreter in interpreters() if pythons is None else pythons:
         files |= _compiled(interpreter, files)
-    files |= _wrapt()
+    files |= _wrapt(list(WRAPT_WHEELS.values()) if wrapt is None else wrapt)
     _write_zip(scratch, files)
     return scratch.replace(out)
 
@@ -167,6 +175,25 @@ def unpack(layer: Path, target: Path) -> None:
         for entry in archive.infolist():
             path = Path(archive.extract(entry, target))
             path.chmod(stat.S_IMODE(entry.external_attr >> 16))
+
+
+def unpacked(python: runtimes.Python) -> Path:
+    """A folder like `/opt` with the layer for one Python on this machine, built and unpacked unless it was before.
+
+    Raises `FetchError`, `LayerError`.
+    """
+    recipe = b"".join(Path(each).read_bytes() for each in (__file__, _COMPILE)) + repr((release(), python)).encode()
+    folder = fetch.cache_dir() / "opt"
+    target = folder / f"{python.tag}-{hashlib.sha256(recipe).hexdigest()[:16]}"
+
+    def make(scratch: Path) -> None:
+        unpack(build(scratch / "layer.zip", [python.path], wrapt_for(python)), scratch / "opt")
+        (scratch / "opt").rename(target)
+        for other in folder.glob(f"{python.tag}-*"):
+            if other.stat().st_mtime < time.time() - _UNPACKED_KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+
+    return fetch.once(target, make)
 
 
 def sources() -> Path:
@@ -272,16 +299,19 @@ def _output(interpreter: Path, program: str, stdin: str) -> str:
 
 def wheels() -> list[Path]:
     """wrapt's wheels, one for each Python and machine. Raises `FetchError`."""
-    return [
-        fetch.wheel(WRAPT, sha256, python=python, platforms=tuple(f"{tag}_{machine}" for tag in MANYLINUX))
-        for (python, machine), sha256 in WRAPT_WHEELS.items()
-    ]
+    return fetch.wheels(list(WRAPT_WHEELS.values()))
 
 
-def _wrapt() -> dict[str, bytes]:
+def wrapt_for(python: runtimes.Python) -> tuple[fetch.Wheel, ...]:
+    """wrapt's wheel for one Python on its machine; none where there is none."""
+    wheel = WRAPT_WHEELS.get((python.minor, python.machine))
+    return () if wheel is None else (wheel,)
+
+
+def _wrapt(wanted: Sequence[fetch.Wheel]) -> dict[str, bytes]:
     """wrapt's C modules and its licence, by their name in the zip."""
     files = {}
-    for path in wheels():
+    for path in fetch.wheels(wanted):
         with zipfile.ZipFile(path) as wheel:
             for name in wheel.namelist():
                 base = os.path.basename(name)

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +86,9 @@ def installed() -> tuple[Python, ...]:
     fetched. Debug and free-threaded builds are left out: Lambda has neither.
     """
     newest: dict[str, Python] = {}
-    for candidate in _candidates():
-        python = examine(candidate)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        examined = list(pool.map(examine, _candidates()))
+    for python in examined:
         if python and OLDEST <= python.version[:2] <= NEWEST:
             known = newest.get(python.minor)
             if known is None or python.version > known.version:
@@ -106,6 +108,14 @@ def emulated(minor: str, machine: str) -> Python:
     path = pythons.from_debian(minor, machine)
     major, _, rest = minor.partition(".")
     return Python((int(major), int(rest), 0), path, machine)
+
+
+def this() -> Python:
+    """The CPython that runs this program. Raises `LookupError` if functions cannot run on it."""
+    found = examine(Path(sys.executable))
+    if found is None or not OLDEST <= found.version[:2] <= NEWEST:
+        raise LookupError(f"functions run on CPython {MINORS[0]} to {MINORS[-1]}, this is {sys.version.split()[0]}")
+    return found
 
 
 def find(minor: str) -> Python:
@@ -135,8 +145,10 @@ def examine(path: Path) -> Python | None:
 def _candidates() -> list[Path]:
     paths = [Path(sys.executable)]
     names = ["python3", *(f"python{minor}" for minor in MINORS)]
-    paths += [Path(found) for name in names if (found := shutil.which(name))]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    # pyenv's shims are slow scripts, and what they lead to is looked at below
+    folders = [each for each in os.get_exec_path() if Path(each) != pyenv / "shims"]
+    paths += [Path(found) for name in names if (found := shutil.which(name, path=os.pathsep.join(folders)))]
     paths += sorted(pyenv.glob("versions/*/bin/python3"))
     paths += pythons.fetched()
     return paths
@@ -173,10 +185,22 @@ def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
         (site_packages / "boto3.pth").write_text(f"{boto3}\n")
         if python.machine == os.uname().machine:
             _compile(python, site_packages)
-        for template in ("bootstrap.py", "bootstrap"):
-            shutil.copy(TEMPLATES / template, target / template)
+            _compile(python, boto3)
+        _copy_templates(target)
 
-    return fetch.once(target / "bootstrap", make).parent
+    fetch.once(target / "bootstrap", make)
+    _copy_templates(target)
+    return target
+
+
+def _copy_templates(target: Path) -> None:
+    """`bootstrap` and what it runs, where they are missing or of an older firetee."""
+    for name in ("bootstrap.py", "bootstrap"):
+        template, copy = TEMPLATES / name, target / name
+        if not copy.is_file() or copy.read_bytes() != template.read_bytes():
+            scratch = target / f".{name}.{os.getpid()}"
+            shutil.copy(template, scratch)
+            scratch.replace(copy)
 
 
 def _emulated_venv(python: Python, folder: Path) -> None:
@@ -194,8 +218,6 @@ def _boto3(python: Python) -> Path:
 
     def make(scratch: Path) -> None:
         _install(LOCKS / "runtime-boto3.txt", scratch / "boto3", python)
-        for each in installed():
-            _compile(each, scratch / "boto3")
         (scratch / "boto3").rename(target)
 
     return fetch.once(target, make)

@@ -2,7 +2,8 @@
 makes the function's folders site folders, sets PYTHONPATH for children, runs the runtime client's main.
 
 Read off the images: task root first, then the layers' two folders (left out where PYTHONPATH is set), then what the
-interpreter brings. EMULATED_OPT stands for `/opt`, which an ordinary user cannot write to.
+interpreter brings. EMULATED_OPT stands for `/opt`, which an ordinary user cannot write to. What EMULATED_PACKAGES names
+are the site-packages of a project, which its deployment package would have beside the function.
 """
 
 import os
@@ -22,9 +23,10 @@ def layer_directories() -> "list[str]":
 
 def main() -> None:
     task_root = os.environ["LAMBDA_TASK_ROOT"]
-    layers = layer_directories()
-    sys.path[:0] = [task_root, *layers]
-    for directory in (task_root, *layers):
+    packages = os.environ.get("EMULATED_PACKAGES")
+    directories = [task_root, *([packages] if packages else []), *layer_directories()]
+    sys.path[:0] = directories
+    for directory in directories:
         site.addsitedir(directory)
     os.environ.setdefault("PYTHONPATH", os.environ["LAMBDA_RUNTIME_DIR"])
     awslambdaricmain.main([task_root, os.environ["_HANDLER"]])

@@ -17,8 +17,6 @@ It prints one JSON line with its URL and, with ``--tls``, the file to trust; ``G
 from __future__ import annotations
 
 import argparse
-import base64
-import binascii
 import datetime
 import gzip
 import hashlib
@@ -37,12 +35,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from firetee.embedded import protocol
+from firetee.embedded.protocol import Refused as Refused
+
 from .http import Closed, Connection, Request, Server, json_body, now
 from .tls import Authority
 
-MAX_RECORDS = 500
-MAX_BYTES = 4 * 1024 * 1024
-MAX_RECORD = 1000 * 1024
 #: How far a request's clock may be off (SigV4: "within five minutes").
 MAX_SKEW_S = 300.0
 #: What a record is billed as: rounded up to the next 5 KB.
@@ -127,14 +125,6 @@ class Key(NamedTuple):
     secret: str
     token: str | None = None
     expires: float | None = None  # epoch seconds
-
-
-class Refused(Exception):
-    """The request is not good: the error that Firehose answers."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, code, message)
-        self.status, self.code, self.message = status, code, message
 
 
 class Firehose(Server):
@@ -247,10 +237,16 @@ class Firehose(Server):
             return
         stream, records = "", list[bytes]()
         try:
-            self._check_headers(request)
+            self.user_agents.append(request.headers.get("user-agent", ""))
+            if protocol.check_headers(request) != "PutRecordBatch":
+                raise Refused(400, "UnknownOperationException", "firetee calls PutRecordBatch and nothing else")
             check_signature(request, self.keys, self._region, now() + self.skew_s)
-            stream, records = self._parse(request.body)
-            self._check_limits(stream, records)
+            put = protocol.parse("PutRecordBatch", request.body)
+            stream, records = put.stream, put.records
+            protocol.check_limits(put)
+            with self._data:
+                if stream not in self._records:
+                    raise Refused(400, "ResourceNotFoundException", f"Firehose {stream} under account 1 not found.")
         except Refused as refused:
             self._note(connection, stream, records, refused.code, 0)
             self._error(connection, refused.status, refused.code, refused.message)
@@ -349,7 +345,7 @@ class Firehose(Server):
             self.changed.notify_all()
 
     def _error(self, connection: Connection, status: int, code: str, message: str) -> None:
-        connection.reply(status, json_body({"__type": code, "message": message}), {"x-amzn-ErrorType": code})
+        connection.reply(*protocol.error_of(Refused(status, code, message)))
 
     def stats(self) -> dict[str, object]:
         with self._data:
@@ -361,40 +357,6 @@ class Firehose(Server):
                 "connections": self.connections,
                 "outcomes": Counter(call.outcome for call in self.calls),
             }
-
-    # ---- what makes a request good -------------------------------------------------------------------------------
-
-    def _check_headers(self, request: Request) -> None:
-        self.user_agents.append(request.headers.get("user-agent", ""))
-        if request.method != "POST" or request.path != "/":
-            raise Refused(404, "UnknownOperationException", "")
-        if request.headers.get("x-amz-target") != "Firehose_20150804.PutRecordBatch":
-            raise Refused(400, "UnknownOperationException", "")
-        if request.headers.get("content-type") != "application/x-amz-json-1.1":
-            raise Refused(400, "SerializationException", "")
-
-    def _parse(self, body: bytes) -> tuple[str, list[bytes]]:
-        try:
-            value = json.loads(body)
-            stream, entries = value["DeliveryStreamName"], value["Records"]
-            if value.keys() != {"DeliveryStreamName", "Records"} or any(entry.keys() != {"Data"} for entry in entries):
-                raise Refused(400, "SerializationException", "unknown members")
-            return stream, [base64.b64decode(entry["Data"], validate=True) for entry in entries]
-        except (ValueError, LookupError, TypeError, AttributeError, binascii.Error) as error:
-            raise Refused(400, "SerializationException", str(error)) from error
-
-    def _check_limits(self, stream: str, records: list[bytes]) -> None:
-        if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", stream):
-            raise Refused(400, "ValidationException", "1 validation error detected: deliveryStreamName")
-        if not 1 <= len(records) <= MAX_RECORDS:
-            raise Refused(400, "ValidationException", "1 validation error detected: records: length from 1 to 500")
-        if any(len(data) > MAX_RECORD for data in records):
-            raise Refused(400, "ValidationException", "1 validation error detected: data: at most 1024000")
-        if sum(map(len, records)) > MAX_BYTES:
-            raise Refused(400, "InvalidArgumentException", "Records size exceeds 4 MB limit")
-        with self._data:
-            if stream not in self._records:
-                raise Refused(400, "ResourceNotFoundException", f"Firehose {stream} under account 1 not found.")
 
 
 def check_signature(

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from firetee import __version__
-from firetee.cli import COMMANDS, GROUPS, main
+from firetee.cli import COMMANDS, GROUPS, main, unserved
 
 
 def test_without_arguments_it_lists_every_command_with_a_line_of_help() -> None:
@@ -65,3 +65,19 @@ def test_json_is_json_also_where_the_command_is_unknown_or_an_argument_is_missin
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 2
         assert json.loads(result.stdout)["error"]
+
+
+@pytest.mark.parametrize(
+    ("command", "system", "why"),
+    [
+        ("local", "Linux", ""),
+        ("local", "Darwin", "AWS's emulator is a program for Linux, this is Darwin"),
+        ("attach", "Darwin", ""),
+        ("attach", "Windows", "need Linux or macOS, this is Windows: use WSL"),
+    ],
+)
+def test_a_system_on_which_a_command_cannot_run_is_told_before_anything_is_fetched(
+    command: str, system: str, why: str
+) -> None:
+    assert why in unserved(command, system)
+    assert bool(why) == bool(unserved(command, system))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,24 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
-def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+def processes() -> list[int]:
+    """How many calls each process of pip had."""
+    return []
+
+
+@pytest.fixture
+def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: list[int]) -> list[tuple[str, ...]]:
     """A pip that puts a wheel into `--dest`, and the calls of it; the cache is empty."""
     calls: list[tuple[str, ...]] = []
 
-    def fake(*arguments: str) -> None:
-        calls.append(arguments)
-        (dest,) = (argument.removeprefix("--dest=") for argument in arguments if argument.startswith("--dest="))
-        Path(dest, "thing-1.0-py3-none-any.whl").write_bytes(CONTENT)
+    def fake(wanted: Sequence[tuple[str, ...]]) -> None:
+        processes.append(len(wanted))
+        for arguments in wanted:
+            calls.append(arguments)
+            (dest,) = (argument.removeprefix("--dest=") for argument in arguments if argument.startswith("--dest="))
+            Path(dest, "thing-1.0-py3-none-any.whl").write_bytes(CONTENT)
 
-    monkeypatch.setattr(fetch, "pip", fake)
+    monkeypatch.setattr(fetch, "pips", fake)
     monkeypatch.setattr(fetch, "cache_dir", lambda: tmp_path / "cache")
     return calls
 
@@ -47,6 +56,27 @@ def test_a_wheel_with_other_bytes_is_refused_and_not_kept(pip: list[tuple[str, .
     with pytest.raises(fetch.FetchError, match=f"has the SHA-256 {SHA256}, pinned is {pinned}"):
         fetch.wheel("thing==1.0", pinned)
     assert not list((tmp_path / "cache").rglob("*.whl"))
+
+
+def test_several_wheels_are_fetched_by_one_process_and_only_those_that_are_missing(
+    pip: list[tuple[str, ...]], processes: list[int]
+) -> None:
+    fetch.wheel("thing==1.0", SHA256)
+    there = fetch.Wheel("thing==1.0", SHA256)
+    assert fetch.wheels([there, there]) == [there.path, there.path]
+    assert processes == [1]
+    there.path.unlink()
+    assert fetch.wheels([there])[0].read_bytes() == CONTENT
+    assert processes == [1, 1]
+
+
+def test_two_calls_of_one_process_both_come_to_pass(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text(f'[project]\nname = "{name}"\nversion = "1"\n')
+    options = ("install", "--no-build-isolation", "--no-deps", "--no-index")
+    fetch.pips([(*options, f"--target={tmp_path / 'to'}", str(tmp_path / name)) for name in ("one", "two")])
+    assert {path.name for path in (tmp_path / "to").glob("*.dist-info")} == {"one-1.dist-info", "two-1.dist-info"}
 
 
 def test_what_pip_says_when_it_fails_is_passed_on() -> None:

@@ -1,0 +1,301 @@
+"""`firetee local`: any function in the real emulator, through the layer's wrapper, into an embedded Firehose."""
+
+from __future__ import annotations
+
+import functools
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from firetee import layer, project, runtimes
+from firetee.embedded.endpoint import Endpoint
+from firetee.embedded.firehose import EmbeddedFirehose
+from firetee.embedded.moto import Moto, NoMotoError
+from firetee.emulator import Function, Response
+from firetee.fetch import FetchError
+from firetee.project import ProjectError
+from firetee.rehearsal import Environment, Place, Rehearsal, environment, rehearse
+from firetee.screen import Screen
+from firetee.watching import Watch, drop_stale
+
+#: How often `--watch` looks for changes, in seconds. A choice: unnoticeable to a person, and to the processor.
+WATCH_S = 0.3
+#: Where `--serve` listens if no port is said: the one that AWS's images document for the emulator, 9000, and one more.
+PORT = 9001
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of the function, its events and files; they are read anew for each run."""
+
+    task_root: Path
+    handler: str
+    name: str
+    event_names: tuple[str, ...]
+    stdin: Callable[[], str]
+    env_file: Path | None
+    assignments: tuple[str, ...]
+    timeout_s: int
+    memory_mb: int
+    around: dict[str, str]
+
+    def function(self) -> Function:
+        """The function as it is to run now. Raises `UsageError`, `ProjectError`."""
+        env = {**self.around, **_settings(self.env_file, self.assignments)}
+        return Function(
+            self.task_root, self.handler, env, self.name, memory_mb=self.memory_mb, timeout_s=self.timeout_s
+        )
+
+    def events(self) -> list[object]:
+        """The events, or one that is empty. Raises `UsageError`."""
+        return [_event(name, self.stdin) for name in self.event_names] or [{}]
+
+    def files(self) -> list[Path]:
+        """What a run depends on besides the function's folder."""
+        events = [Path(name) for name in self.event_names if name != "-"]
+        return [*events, *([self.env_file] if self.env_file else [])]
+
+
+@click.command()
+@click.argument("target", metavar="FILE.HANDLER")
+@click.option(
+    "--event",
+    "event_names",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="A JSON file, - for stdin; repeatable.",
+)
+@click.option("--python", "minor", help="The Python to run it on, as 3.12; by default the project's, or firetee's own.")
+@click.option(
+    "--ric",
+    default=runtimes.DEFAULT_RIC,
+    show_default=True,
+    type=click.Choice(list(runtimes.RICS)),
+    help="The version of AWS's runtime client.",
+)
+@click.option(
+    "--env", "assignments", multiple=True, metavar="NAME=VALUE", help="A variable of the function; repeatable."
+)
+@click.option(
+    "--env-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of NAME=VALUE lines."
+)
+@click.option(
+    "--packages",
+    default="auto",
+    show_default=True,
+    metavar="FOLDER|auto|none",
+    help="Installed packages: a virtual environment or a folder of packages. auto: the active virtual "
+    "environment, or .venv beside or above the function.",
+)
+@click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="Another layer that the function uses, a folder or zip that has `python/`; repeatable.",
+)
+@click.option("--name", help="The function's name; by default the file's.")
+@click.option("--timeout", "timeout_s", default=30, show_default=True, help="The function's timeout in seconds.")
+@click.option("--memory", "memory_mb", default=128, show_default=True, help="The memory it is told to have, in MB.")
+@click.option("--zip", "zip_path", type=click.Path(path_type=Path, exists=True), help="firetee's layer, built before.")
+@click.option("--moto", is_flag=True, help="The other services of AWS by moto: pip install 'firetee[local]'.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Leave the delivered objects in this folder."
+)
+@click.option("--serve", is_flag=True, help="Answer invocations of other programs until Ctrl-C.")
+@click.option("--port", default=PORT, show_default=True, help="Where --serve listens, on 127.0.0.1; 0 for any.")
+@click.option("--watch", is_flag=True, help="Run it again whenever a file beside it changes, until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: lines, responses, a summary.")
+def command(
+    target: str,
+    event_names: tuple[str, ...],
+    minor: str | None,
+    ric: str,
+    assignments: tuple[str, ...],
+    env_file: Path | None,
+    packages: str,
+    layers: tuple[Path, ...],
+    name: str | None,
+    timeout_s: int,
+    memory_mb: int,
+    zip_path: Path | None,
+    moto: bool,
+    keep: Path | None,
+    serve: bool,
+    port: int,
+    watch: bool,
+    as_json: bool,
+) -> None:
+    """Run a function here, in AWS's emulator with the real runtime client, and watch its lines arrive.
+
+    FILE.HANDLER is a file without .py and a function in it: src/app.handler. It is invoked once for each --event, the
+    first time cold, then warm; without any, once with {}. It needs no AWS account: the lines go to an embedded
+    Firehose. With --serve it is invoked by others: aws lambda invoke --endpoint-url http://127.0.0.1:9001 ...
+
+    Exits with 1 if the function failed or timed out, or if a line is missing in the end.
+    """
+    task_root, handler = _split(target)
+    screen = Screen(Console(highlight=False), as_json)
+    try:
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firetee-local-")))
+            python, around = _python(minor, packages, task_root, screen)
+            if layers:
+                around["EMULATED_OPT"] = str(project.lay(layers, scratch / "layers"))
+            if moto:
+                around["AWS_ENDPOINT_URL"] = stack.enter_context(Moto()).url
+            # A folder that cannot be written to, as on Lambda, would get no compiled files either.
+            around["PYTHONDONTWRITEBYTECODE"] = "1"
+            asked = Asked(
+                task_root, handler, name or handler.partition(".")[0], event_names, functools.cache(sys.stdin.read),
+                env_file, assignments, timeout_s, memory_mb, around,
+            )  # fmt: skip
+            asked.function()
+            events = asked.events()
+            if zip_path is not None:
+                layer.unpack(zip_path, scratch / "opt")
+            opt = scratch / "opt" if zip_path else layer.unpacked(python)
+            bucket = (keep or scratch / "bucket").resolve()
+            firehose = stack.enter_context(EmbeddedFirehose(bucket, on_stored=screen.stored))
+            place = Place(python, ric, opt, firehose)
+            files = asked.files() if watch else []
+            watching = Watch(task_root, files, [bucket]) if watch else None
+            if serve:
+                _serve(asked, place, port, watching, screen)
+            while True:
+                drop_stale(task_root)
+                done = rehearse(asked.function(), events, place, screen.response)
+                screen.summary(done)
+                if watching is None:
+                    raise SystemExit(_status(done))
+                watching.end()
+                while not watching.changed():
+                    time.sleep(WATCH_S)
+                watching.begin()
+                events = asked.events()
+    except (FetchError, layer.LayerError, LookupError, ProjectError, NoMotoError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(0) from None
+
+
+def _status(done: Rehearsal) -> int:
+    """The exit status: an invocation that failed and a line that is missing are failures, a filtered line is not."""
+    return 1 if done.missing or any(response.error for response in done.responses) else 0
+
+
+def _python(
+    minor: str | None, packages: str, task_root: Path, screen: Screen
+) -> tuple[runtimes.Python, dict[str, str]]:
+    """What to run on, and the variables that give the function the project's packages.
+
+    Raises `LookupError`, `ProjectError`.
+    """
+    if packages == "none":
+        return (runtimes.find(minor) if minor else runtimes.this()), {}
+    place = project.virtual_environment(task_root) if packages == "auto" else Path(packages)
+    if place is None:
+        return (runtimes.find(minor) if minor else runtimes.this()), {}
+    if not place.is_dir():
+        raise ProjectError(f"--packages {packages}: there is no such folder")
+    python = runtimes.find(minor) if minor else project.python_of(place) or runtimes.this()
+    try:
+        return python, {"EMULATED_PACKAGES": str(project.site_packages(place, python))}
+    except ProjectError as error:
+        if packages != "auto":
+            raise
+        screen.note(f"{error}: it runs without them.")
+        return python, {}
+
+
+def _serve(asked: Asked, place: Place, port: int, watching: Watch | None, screen: Screen) -> None:
+    """Answer invocations until SIGINT or SIGTERM; then exit as after a run."""
+    statuses: list[int] = []
+    count = 0
+    with ExitStack() as stack:
+        current = stack.enter_context(ExitStack())
+        running: list[Environment] = []
+
+        def end() -> None:
+            """The environment's end, and what came of it."""
+            while running:
+                done = running.pop().result()
+                screen.summary(done)
+                statuses.append(1 if done.missing else 0)
+            current.close()
+
+        def invoke(payload: bytes, headers: Mapping[str, str]) -> tuple[Response, bytes]:
+            """On one thread at a time. With --watch, in a new environment if the code is another now."""
+            nonlocal count
+            if watching is not None and watching.changed():
+                end()
+                watching.begin()
+            if not running:
+                drop_stale(asked.task_root)
+                running.append(current.enter_context(environment(asked.function(), place)))
+            wrote = len(running[-1].emulator.stdout), len(running[-1].emulator.stderr)
+            response = running[-1].post(payload, headers)
+            if watching is not None:
+                watching.end()
+            emulator = running[-1].emulator
+            screen.response(count, response)
+            count += 1
+            return response, emulator.stdout[wrote[0] :] + emulator.stderr[wrote[1] :]
+
+        endpoint = stack.enter_context(Endpoint(asked.name, invoke, port))
+        screen.serving(asked.name, endpoint.url)
+        try:
+            _wait_for_a_signal()
+        finally:
+            endpoint.stop()
+            end()
+    raise SystemExit(max(statuses, default=0))
+
+
+def _wait_for_a_signal() -> None:
+    """Until SIGINT or SIGTERM; main thread only."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    except KeyboardInterrupt:
+        pass
+
+
+def _split(target: str) -> tuple[Path, str]:
+    """The task root and the handler's name of FILE.HANDLER. Raises `UsageError` if there is no such file."""
+    path, dot, handler = target.rpartition(".")
+    file = Path(f"{path}.py").resolve()
+    if not dot or not file.is_file():
+        raise click.UsageError(
+            f"{target}: there is no file {path or target}.py; FILE.HANDLER is for instance src/app.handler"
+        )
+    return file.parent, f"{file.stem}.{handler}"
+
+
+def _settings(env_file: Path | None, assignments: Sequence[str]) -> dict[str, str]:
+    """The function's variables: those of the file, then those of the command line."""
+    settings = project.variables(env_file) if env_file else {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not name or not equals:
+            raise click.UsageError(f"--env {assignment}: NAME=VALUE is needed")
+        settings[name] = value
+    if settings.get("FIRETEE_FORMAT", "json") != "json":
+        raise click.UsageError("FIRETEE_FORMAT=text has no envelopes to follow the lines by: leave it out here")
+    return settings
+
+
+def _event(name: str, stdin: Callable[[], str]) -> object:
+    try:
+        return json.loads(stdin() if name == "-" else Path(name).read_text())
+    except ValueError as error:
+        raise click.UsageError(f"--event {name}: not JSON: {error}") from error

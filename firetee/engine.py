@@ -1,0 +1,63 @@
+"""The layer's own word on a line: whether its settings let it pass, and as what text.
+
+The layer's modules are asked, since a second reading of the settings would drift apart from theirs.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from firetee import layer
+
+_NAME = "firetee_engine"
+
+
+class Policy:
+    """What the settings in a function's environment make of the lines that it writes."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        config = _module("wrapper.config").Config.from_environ(env)
+        self._wanted = "function" in config.events
+        self._parses_json = config.parse_json
+        self._filters: Any = _module("log_capture.filters").Filters.compile(
+            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
+        )[0]
+
+    def sent(self, stream: str, level: str | None, text: str) -> str | None:
+        """A line as it is sent; None if the settings hold it back. `level`: a frame's own."""
+        if not self._wanted:
+            return None
+        if self._filters is None:
+            return text
+        levels, record = _module("log_capture.levels"), None
+        if self._parses_json:
+            record = _module("log_capture.jsonline").parse(text)
+        if record is not None:
+            level = levels.level_of_record(record) or level
+        elif level is None and stream == "log":
+            level = levels.level_of_text(text)
+        return self._filters.redacted(text, record is not None) if self._filters.wants(text, level) else None
+
+
+@functools.cache
+def _module(name: str) -> Any:
+    """A module of the layer, under a name that is nobody else's."""
+    package, _, rest = name.partition(".")
+    root = f"{_NAME}_{package}"
+    if root not in sys.modules:
+        folder = layer.sources() / package
+        spec = importlib.util.spec_from_file_location(
+            root, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module: ModuleType = importlib.util.module_from_spec(spec)
+        sys.modules[root] = module
+        spec.loader.exec_module(module)
+    return importlib.import_module(f"{root}.{rest}")
