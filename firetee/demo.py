@@ -7,8 +7,7 @@ missing, was delivered without having been written, or a function answered wrong
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from firetee import emulator, fetch, journey, layer, runtimes
+from firetee import fetch, journey, layer, runtimes
 from firetee.embedded.firehose import EmbeddedFirehose
 from firetee.emulator import Function, Response
-from firetee.rehearsal import Place, Rehearsal, rehearse
+from firetee.rehearsal import Place, Rehearsal, prepare, rehearse
 from firetee.screen import short
 
 EXAMPLES = fetch.ROOT / "examples"
@@ -140,21 +139,6 @@ def _as_json(example: Example, done: Rehearsal) -> dict[str, Any]:
     }
 
 
-def prepare(python: runtimes.Python, ric: str, stage: Callable[[str], object]) -> Path:
-    """Fetch what is missing, and build the layer unless it is there; returns it unpacked. Raises `FetchError`."""
-    wheels = [emulator.WHEEL, *layer.wrapt_for(python)]
-    if not all(wheel.path.exists() for wheel in wheels):
-        stage("Fetching AWS's emulator, its runtime client and boto3")
-    with ThreadPoolExecutor(2) as pool:
-        runtime = pool.submit(runtimes.runtime, python, ric)
-        fetch.wheels(wheels)
-        emulator.rie()
-        opt = layer.unpacked(python)
-        runtime.result()
-    stage(f"Running {len(SHOWN)} functions on {python}")
-    return opt
-
-
 @click.command()
 @click.option("--python", "minor", help="The Python to run on, as 3.12; by default the one that runs this.")
 @click.option("--ric", default=runtimes.DEFAULT_RIC, show_default=True, type=click.Choice(list(runtimes.RICS)))
@@ -173,6 +157,7 @@ def main(minor: str | None, ric: str, out: Path, as_json: bool) -> None:
     try:
         python = runtimes.find(minor) if minor else runtimes.this()
         opt = prepare(python, ric, progress.print)
+        progress.print(f"Running {len(SHOWN)} functions on {python}")
         for path in out.glob(f"*/*/*/*/{STREAM}-1-*.jsonl"):
             path.unlink()
         runs = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from firetee import journey, layer, runtimes
+from firetee import emulator, fetch, journey, layer, runtimes
 from firetee.embedded.firehose import EmbeddedFirehose, Stored, envelopes
 from firetee.emulator import Emulator, Function, Response
 from firetee.engine import Policy
@@ -43,6 +44,23 @@ class Place:
     ric: str
     opt: Path
     firehose: EmbeddedFirehose
+
+
+def prepare(python: runtimes.Python, ric: str, stage: Callable[[str], object], built: Path | None = None) -> Path:
+    """Have all that a place needs: fetch what is missing, build the layer unless it is `built`. Returns it unpacked.
+
+    `stage` is told what takes a while. Raises `FetchError`, `LayerError`.
+    """
+    wheels = [emulator.WHEEL, *([] if built else layer.wrapt_for(python))]
+    if not all(wheel.path.exists() for wheel in wheels) or not runtimes.made(python, ric):
+        stage("Fetching AWS's emulator, its runtime client and boto3 (once)")
+    with ThreadPoolExecutor(2) as pool:
+        runtime = pool.submit(runtimes.runtime, python, ric)
+        fetch.wheels(wheels)
+        emulator.rie()
+        opt = built or layer.unpacked(python)
+        runtime.result()
+    return opt
 
 
 class Environment:

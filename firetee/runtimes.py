@@ -168,9 +168,7 @@ def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
     if not lock.is_file():
         raise fetch.FetchError(f"no locked runtime client {ric}; there are {', '.join(RICS)}")
     boto3 = _boto3(python)
-    target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{'.'.join(map(str, python.version))}-ric{ric}"
-    if python.machine != os.uname().machine:
-        target = target.with_name(f"{target.name}-{python.machine}")
+    target = _target(python, ric)
 
     def make(scratch: Path) -> None:
         # Made in place, as a virtual environment cannot be moved. `bootstrap` comes last: it says that all is there.
@@ -191,6 +189,16 @@ def runtime(python: Python, ric: str = DEFAULT_RIC) -> Path:
     fetch.once(target / "bootstrap", make)
     _copy_templates(target)
     return target
+
+
+def made(python: Python, ric: str) -> bool:
+    """Whether `runtime` has it all, and need fetch nothing."""
+    return (_target(python, ric) / "bootstrap").exists()
+
+
+def _target(python: Python, ric: str) -> Path:
+    target = fetch.cache_dir() / "runtimes" / f"{python.tag}-{'.'.join(map(str, python.version))}-ric{ric}"
+    return target if python.machine == os.uname().machine else target.with_name(f"{target.name}-{python.machine}")
 
 
 def _copy_templates(target: Path) -> None:

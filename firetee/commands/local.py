@@ -23,7 +23,7 @@ from firetee.embedded.moto import Moto, NoMotoError
 from firetee.emulator import Function, Response
 from firetee.fetch import FetchError
 from firetee.project import ProjectError
-from firetee.rehearsal import Environment, Place, Rehearsal, environment, rehearse
+from firetee.rehearsal import Environment, Place, Rehearsal, environment, prepare, rehearse
 from firetee.screen import Screen
 from firetee.watching import Watch, drop_stale
 
@@ -163,7 +163,7 @@ def command(
             events = asked.events()
             if zip_path is not None:
                 layer.unpack(zip_path, scratch / "opt")
-            opt = scratch / "opt" if zip_path else layer.unpacked(python)
+            opt = prepare(python, ric, screen.note, scratch / "opt" if zip_path else None)
             bucket = (keep or scratch / "bucket").resolve()
             firehose = stack.enter_context(EmbeddedFirehose(bucket, on_stored=screen.stored))
             place = Place(python, ric, opt, firehose)
