@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from benchmarks import bill, cold, floor, goals, growth, journal, loss, plots, report, results, sustained, warm
+from benchmarks import bill, cold, floor, goals, growth, journal, loss, report, results, sustained, warm
 from benchmarks.ground import Ground, prepared
 from firetee import runtimes
 
@@ -59,6 +59,8 @@ def main(quick: bool, only: tuple[str, ...], minor: str | None) -> None:
             found["machine"] = results.machine(python)
             results.save(found)  # each by itself, so that what was measured outlives an interruption
             console.print(f"{name}: {time.monotonic() - since:.0f} s")
+    from benchmarks import plots  # matplotlib is there for `make bench` alone
+
     plots.draw(found)
     report.write(found)
     Console().print(goals.table(found))
