@@ -23,7 +23,7 @@ class Policy:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         config = _module("wrapper.config").Config.from_environ(env)
-        self._wanted = "function" in config.events
+        self._wanted = "function" in config.events and not config.disabled
         self._parses_json = config.parse_json
         self._filters: Any = _module("log_capture.filters").Filters.compile(
             min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,12 @@ from firetee import layer, project, runtimes
 from firetee.embedded.endpoint import Endpoint
 from firetee.embedded.firehose import EmbeddedFirehose
 from firetee.embedded.moto import Moto, NoMotoError
-from firetee.emulator import Function, Response
+from firetee.emulator import Function
 from firetee.fetch import FetchError
 from firetee.project import ProjectError
-from firetee.rehearsal import Environment, Place, Rehearsal, environment, prepare, rehearse
+from firetee.rehearsal import Place, Rehearsal, prepare, rehearse
 from firetee.screen import Screen
+from firetee.serving import Served
 from firetee.watching import Watch, drop_stale
 
 #: How often `--watch` looks for changes, in seconds. A choice: unnoticeable to a person, and to the processor.
@@ -219,55 +222,28 @@ def _python(
 
 def _serve(asked: Asked, place: Place, port: int, watching: Watch | None, screen: Screen) -> None:
     """Answer invocations until SIGINT or SIGTERM; then exit as after a run."""
-    statuses: list[int] = []
-    count = 0
-    with ExitStack() as stack:
-        current = stack.enter_context(ExitStack())
-        running: list[Environment] = []
-
-        def end() -> None:
-            """The environment's end, and what came of it."""
-            while running:
-                done = running.pop().result()
-                screen.summary(done)
-                statuses.append(1 if done.missing else 0)
-            current.close()
-
-        def invoke(payload: bytes, headers: Mapping[str, str]) -> tuple[Response, bytes]:
-            """On one thread at a time. With --watch, in a new environment if the code is another now."""
-            nonlocal count
-            if watching is not None and watching.changed():
-                end()
-                watching.begin()
-            if not running:
-                drop_stale(asked.task_root)
-                running.append(current.enter_context(environment(asked.function(), place)))
-            wrote = len(running[-1].emulator.stdout), len(running[-1].emulator.stderr)
-            response = running[-1].post(payload, headers)
-            if watching is not None:
-                watching.end()
-            emulator = running[-1].emulator
-            screen.response(count, response)
-            count += 1
-            return response, emulator.stdout[wrote[0] :] + emulator.stderr[wrote[1] :]
-
-        endpoint = stack.enter_context(Endpoint(asked.name, invoke, port))
-        screen.serving(asked.name, endpoint.url)
+    with Served(asked.function, place, watching, screen) as served:
         try:
+            endpoint = Endpoint(asked.name, served.invoke, port)
+        except OSError as error:
+            what = os.strerror(error.errno or 0)
+            raise click.ClickException(f"--port {port}: {what}; --port 0 takes a free one") from error
+        with endpoint:
+            screen.serving(asked.name, endpoint.url)
             _wait_for_a_signal()
-        finally:
-            endpoint.stop()
-            end()
-    raise SystemExit(max(statuses, default=0))
+        served.end()
+    raise SystemExit(1 if served.missing else 0)
 
 
 def _wait_for_a_signal() -> None:
     """Until SIGINT or SIGTERM; main thread only."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    came = threading.Event()
+    before = {number: signal.signal(number, lambda *_: came.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    except KeyboardInterrupt:
-        pass
+        came.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _split(target: str) -> tuple[Path, str]:

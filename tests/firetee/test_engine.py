@@ -18,6 +18,7 @@ from firetee.engine import Policy
         ({"FIRETEE_MIN_LEVEL": "WARNING"}, "stdout", None, '{"level": "debug", "message": "x"}', None),
         ({"FIRETEE_MIN_LEVEL": "WARNING"}, "stdout", None, "of no level", "of no level"),
         ({"FIRETEE_REDACT": "[0-9]{4}"}, "stdout", None, "card 1234", "card ***"),
+        ({"FIRETEE_DISABLED": "true"}, "stdout", None, "hello", None),
         ({"FIRETEE_EVENTS": "platform"}, "stdout", None, "hello", None),
     ],
 )

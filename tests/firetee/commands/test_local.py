@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -259,6 +260,33 @@ def test_others_invoke_a_function_that_is_served_in_one_environment(function: Pa
         assert [each for each in records if str(each).startswith("call ")] == ["call 1 orders", "call 2 orders"]
 
 
+def test_a_port_that_is_taken_is_said(function: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = local(f"{function}.handler", "--serve", "--port", port)
+    assert result.exit_code == 1
+    assert f"--port {port}: Address already in use; --port 0 takes a free one" in result.stderr
+
+
+def test_sigterm_ends_a_served_function_as_ctrl_c_does(function: Path) -> None:
+    with running(f"{function}.handler", "--serve", "--port", "0") as (process, said):
+        assert invoked(next(said)["url"]) == {}
+        process.send_signal(signal.SIGTERM)
+        assert next(message for message in said if message["kind"] == "summary")["arrived"] == 1
+
+
+def test_a_served_function_that_dies_is_answered_for_and_started_again(function: Path) -> None:
+    function.with_suffix(".py").write_text(
+        "import os\ndef handler(event, context):\n    return os._exit(3) if event.get('die') else 'alive'\n"
+    )
+    with running(f"{function}.handler", "--serve", "--port", "0") as (_, said):
+        url = next(said)["url"]
+        died = invoked(url, b'{"die": true}')
+        assert isinstance(died, dict)
+        assert died["errorType"] == "Runtime.ExitError"
+        assert invoked(url) == "alive"
+
+
 def test_a_served_function_is_never_older_than_its_code_with_watch(function: Path) -> None:
     source = function.with_suffix(".py")
     source.write_text("def handler(event, context):\n    return 'one'\n")
@@ -269,8 +297,8 @@ def test_a_served_function_is_never_older_than_its_code_with_watch(function: Pat
         assert invoked(url) == "two"
 
 
-def invoked(url: str) -> object:
-    request = urllib.request.Request(f"{url}/2015-03-31/functions/app/invocations", b"{}")
+def invoked(url: str, event: bytes = b"{}") -> object:
+    request = urllib.request.Request(f"{url}/2015-03-31/functions/app/invocations", event)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
         return json.load(answer)
 
