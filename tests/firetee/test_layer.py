@@ -230,6 +230,20 @@ print(settings.problems({"FIRETEE_MIN_LEVEL": "LOUD"}), settings.unknown({"FIRET
     assert "('FIRETEE_STREEM',)" in done.stdout
 
 
+def test_an_installation_alone_runs_a_function_without_moto(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    print('kept')\n    print('held back')\n")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "firetee").symlink_to(fetch.cache_dir())
+    env = {**os.environ, "PYTHONPATH": str(installed), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = "import sys; sys.modules['moto'] = None; from firetee.cli import main; main()"
+    command = [sys.executable, "-c", program, "local", "app.handler", "--env", "FIRETEE_EXCLUDE=held", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (summary["arrived"], summary["missing"]) == (1, [])
+    assert summary["filtered"] == [{"stream": "stdout", "text": "held back"}]
+
+
 def test_every_package_of_the_command_line_is_installed(installed: Path) -> None:
     def packages(root: Path) -> set[str]:
         return {str(path.parent.relative_to(root)) for path in (root / "firetee").rglob("*.py")}
