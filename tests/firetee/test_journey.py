@@ -50,6 +50,23 @@ def test_a_json_line_is_found_in_the_object_that_says_the_same() -> None:
     assert pairs({"stdout": ['{"a":  1}', "[1]"]}, envelope(0, {"a": 1})) == [('{"a":  1}', {"a": 1}), ("[1]", None)]
 
 
+def test_lines_that_threads_tangled_on_the_descriptor_have_arrived_whole() -> None:
+    tangled = {"stdout": ["one threadthread 1", " 2", "", "last"]}
+    delivered = [envelope(0, "one "), envelope(1, "thread 1"), envelope(2, "thread 2"), envelope(3, "last")]
+    assert all(written == record for written, record in pairs(tangled, *delivered))
+
+
+def test_where_a_character_is_missing_from_a_tangle_it_is_missing() -> None:
+    found = pairs({"stdout": ["threadthread 1", " 2"]}, envelope(0, "thread 1"))
+    assert ("threadthread 1", None) in found
+
+
+def test_an_unfinished_line_and_what_the_next_invocation_writes_behind_it_are_two() -> None:
+    assert pairs({"stderr": ["x", "yx"]}, *(envelope(seq, text, "stderr") for seq, text in enumerate("xyx"))) == [
+        ("x", "x"), ("y", "y"), ("x", "x"),
+    ]  # fmt: skip
+
+
 def test_the_parts_of_a_long_line_are_joined() -> None:
     parts = [envelope(seq, text, part=[seq + 1, 3]) for seq, text in enumerate(["one", "two", "three"])]
     assert pairs({"stdout": ["onetwothree"]}, *parts) == [("onetwothree", "onetwothree")]
