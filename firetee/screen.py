@@ -109,7 +109,8 @@ class Screen:
             return
         self._console.print(f"[b]{escape(name)}[/] is served until Ctrl-C. In another terminal:", soft_wrap=True)
         self._console.print(
-            f"  aws lambda invoke --function-name {escape(name)} --endpoint-url {url} /dev/stdout\n"
+            f"  aws lambda invoke --endpoint-url {url} --function-name {escape(name)} "
+            "--region us-east-1 --no-sign-request /dev/stdout\n"
             f"  curl -d '{{}}' {url}/2015-03-31/functions/{escape(name)}/invocations",
             soft_wrap=True,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firetee.emulator import Emulator, Frame, Function, decode_frames
+from firetee.emulator import Emulator, Frame, Function, Response, decode_frames
 from firetee.runtimes import Python, installed
 
 NEWEST = installed()[-1]
@@ -218,3 +218,20 @@ def test_a_folder_that_is_given_is_kept_with_what_is_in_it(environment: Environm
         emulator.invoke({})
     assert (folder / "stdout").read_bytes() == b"to fd 1\n"
     assert os.listdir(folder / "tmp") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (200, b'{"errorMessage": "x", "errorType": "ValueError", "requestId": "1", "stackTrace": []}', "ValueError"),
+        (200, b'{"errorMessage": "x", "errorType": "Runtime.ImportModuleError", "stackTrace": []}',
+         "Runtime.ImportModuleError"),
+        (200, b"Task timed out after 1.00 seconds", "timeout"),
+        (502, b'{"errorType":"Runtime.ExitError","errorMessage":"RequestId: 1 Error: signal: killed"}', "crash"),
+        (200, b'{"errorType": "of its own", "errorMessage": "returned by the handler"}', None),
+        (200, b'"Task timed out after 1.00 seconds"', None),
+        (200, b"null", None),
+    ],
+)  # fmt: skip
+def test_an_invocation_that_failed_is_told_from_one_that_returned(status: int, body: bytes, error: str | None) -> None:
+    assert Response(status, body, 0.01).error == error

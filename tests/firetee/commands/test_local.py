@@ -114,6 +114,21 @@ def test_an_error_and_a_timeout_exit_with_1_and_a_returned_object_does_not(
     assert answer.get("error") == error
 
 
+def test_the_last_lines_of_a_process_that_died_arrive_with_another_event(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import os\ndef handler(event, context):\n    print('order', event)\n    event == 17 and os._exit(3)\n"
+    )
+    for number in (17, 18):
+        (tmp_path / f"{number}.json").write_text(str(number))
+    events = [f"--event={tmp_path / str(number)}.json" for number in (17, 18)]
+    alone = local(f"{tmp_path / 'app'}.handler", events[0])
+    assert "missing stdout: order 17" in alone.stdout
+    assert "the environment's next start sends its last lines. Give another --event" in alone.stdout
+    both = local(f"{tmp_path / 'app'}.handler", *events)
+    assert "2 lines in the bucket" in both.stdout
+    assert "0 missing" in both.stdout
+
+
 def test_an_error_while_the_function_is_imported_exits_with_1(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import no_such_module\n")
     assert local(f"{tmp_path / 'app'}.handler").exit_code == 1
