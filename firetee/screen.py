@@ -115,6 +115,13 @@ class Screen:
             soft_wrap=True,
         )
 
+    def failure(self, text: str) -> None:
+        """It does not run, and why."""
+        if self._as_json:
+            self._emit({"kind": "error", "error": text})
+            return
+        self._console.print(f"[red]✗[/] {escape(text)}", soft_wrap=True)
+
     def note(self, text: str) -> None:
         """Something that a person should know; machines read it on stderr."""
         Console(stderr=True, highlight=False).print(escape(text), soft_wrap=True)

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
+import click
+
 from firetee.emulator import Function, Response
+from firetee.project import ProjectError
 from firetee.rehearsal import Environment, Place, environment
 from firetee.screen import Screen
 from firetee.watching import Watch, drop_stale
@@ -39,18 +42,18 @@ class Served:
 
     def invoke(self, payload: bytes, headers: Mapping[str, str]) -> tuple[Response, bytes]:
         """The response to an event as JSON, and what the function wrote to stdout and stderr meanwhile."""
-        running = self._environment()
+        try:
+            running = self._environment()
+        except (click.UsageError, ProjectError) as error:  # the file of variables was saved half way, perhaps
+            return self._answered(_refused(str(error))), b""
         stdout, stderr = len(running.emulator.stdout), len(running.emulator.stderr)
         try:
             response = running.post(payload, headers)
         except OSError as error:  # the emulator died
-            what = {"errorType": "Runtime.Unknown", "errorMessage": f"the emulator does not answer: {error}"}
-            response = Response(502, json.dumps(what).encode(), 0.0)
+            response = _refused(f"the emulator does not answer: {error}")
         if self._watching is not None:
             self._watching.end()
-        self._screen.response(self._count, response)
-        self._count += 1
-        return response, running.emulator.stdout[stdout:] + running.emulator.stderr[stderr:]
+        return self._answered(response), running.emulator.stdout[stdout:] + running.emulator.stderr[stderr:]
 
     def end(self) -> None:
         """End the environment as Lambda does, if there is one, and show what came of it."""
@@ -61,6 +64,11 @@ class Served:
             self._screen.summary(done)
         self._stack.close()
 
+    def _answered(self, response: Response) -> Response:
+        self._screen.response(self._count, response)
+        self._count += 1
+        return response
+
     def _environment(self) -> Environment:
         if self._watching is not None and self._watching.changed():
             self.end()
@@ -70,3 +78,8 @@ class Served:
             drop_stale(function.task_root)
             self._running = self._stack.enter_context(environment(function, self._place))
         return self._running
+
+
+def _refused(why: str) -> Response:
+    """As Lambda tells what went wrong outside of the function."""
+    return Response(502, json.dumps({"errorType": "Runtime.Unknown", "errorMessage": why}).encode(), 0.0)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
+#: Seconds between two looks, and how long nothing may change before a run. Choices that no person notices.
+LOOK_S = 0.3
+SETTLED_S = 0.05
 #: What tells a file from what it was: times in nanoseconds (the second is one that programs cannot set), size, inode.
 Mark = tuple[int, int, int, int]
 State = dict[Path, Mark]
@@ -51,6 +55,18 @@ class Watch:
     def changed(self) -> bool:
         """Whether there is a change since the run began that is not the function's own."""
         return self._look() != self._seen
+
+    def wait(self) -> None:
+        """Until something has changed, and nothing changes any more: editors empty a file before they write it."""
+        while not self.changed():
+            time.sleep(LOOK_S)
+        settled = self._look()
+        while True:
+            time.sleep(SETTLED_S)
+            now = self._look()
+            if now == settled:
+                return
+            settled = now
 
     def _look(self) -> State:
         state: State = {}

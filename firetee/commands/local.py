@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ from firetee.screen import Screen
 from firetee.serving import Served
 from firetee.watching import Watch, drop_stale
 
-#: How often `--watch` looks for changes, in seconds. A choice: unnoticeable to a person, and to the processor.
-WATCH_S = 0.3
 #: Where `--serve` listens if no port is said: the one that AWS's images document for the emulator, 9000, and one more.
 PORT = 9001
 
@@ -162,7 +159,7 @@ def command(
                 task_root, handler, name or handler.partition(".")[0], event_names, functools.cache(sys.stdin.read),
                 env_file, assignments, timeout_s, memory_mb, around,
             )  # fmt: skip
-            asked.function()
+            function: Function | None = asked.function()
             events = asked.events()
             if zip_path is not None:
                 layer.unpack(zip_path, scratch / "opt")
@@ -175,16 +172,21 @@ def command(
             if serve:
                 _serve(asked, place, port, watching, screen)
             while True:
-                drop_stale(task_root)
-                done = rehearse(asked.function(), events, place, screen.response)
-                screen.summary(done)
-                if watching is None:
-                    raise SystemExit(_status(done))
+                if function is not None:
+                    drop_stale(task_root)
+                    done = rehearse(function, events, place, screen.response)
+                    screen.summary(done)
+                    if watching is None:
+                        raise SystemExit(_status(done))
+                assert watching is not None
                 watching.end()
-                while not watching.changed():
-                    time.sleep(WATCH_S)
+                watching.wait()
                 watching.begin()
-                events = asked.events()
+                try:
+                    function, events = asked.function(), asked.events()
+                except (click.UsageError, ProjectError) as error:  # saved half way, perhaps
+                    function = None
+                    screen.failure(str(error))
     except (FetchError, layer.LayerError, LookupError, ProjectError, NoMotoError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

@@ -217,23 +217,53 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[d
         assert process.wait(30) == 0
 
 
+def save(path: Path, text: str, at_ns: int | None = None) -> None:
+    """As most editors do: at no time is there half a file. `at_ns`: the time that it gets."""
+    scratch = path.with_name(f".{path.name}")
+    scratch.write_text(text)
+    if at_ns is not None:
+        os.utime(scratch, ns=(at_ns, at_ns))
+    scratch.replace(path)
+
+
 def test_watch_runs_it_again_when_a_file_changes_and_ends_with_ctrl_c(function: Path) -> None:
     with running(f"{function}.handler", "--watch") as (_, said):
         assert "hello None None" in first_run(said)
-        function.with_suffix(".py").write_text(SOURCE.replace("hello", "good evening,"))
+        save(function.with_suffix(".py"), SOURCE.replace("hello", "good evening,"))
         assert "good evening, None None" in first_run(said)
+
+
+def test_watch_goes_on_when_an_event_or_the_file_of_variables_is_broken_for_a_while(
+    function: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("beside")
+    event, variables = folder / "event.json", folder / "local.env"
+    save(event, '{"name": "ada"}')
+    save(variables, "GREETING=!\n")
+    arguments = ["--watch", "--event", str(event), "--env-file", str(variables)]
+    with running(f"{function}.handler", *arguments) as (process, said):
+        assert "hello ada !" in first_run(said)
+        save(event, '{"name": ')
+        assert "not JSON" in next(said)["error"]
+        save(event, '{"name": "grace"}')
+        assert "hello grace !" in first_run(said)
+        save(variables, "GREETING\n")
+        assert "local.env:1: NAME=value is needed" in next(said)["error"]
+        save(variables, "GREETING=?\n")
+        assert "hello grace ?" in first_run(said)
+        assert process.poll() is None
 
 
 def test_watch_never_runs_code_of_before_a_change_of_the_same_second_and_size(function: Path) -> None:
     source = function.with_suffix(".py")
-    (function.parent / "greeting.py").write_text("hello = 'aaaaa'\n")
-    source.write_text("import greeting\ndef handler(event, context):\n    print(greeting.hello)\n")
+    greeting = function.parent / "greeting.py"
     second = int(time.time()) * 10**9
+    save(greeting, "hello = 'aaaaa'\n", second)
+    save(source, "import greeting\ndef handler(event, context):\n    print(greeting.hello)\n")
     with running(f"{function}.handler", "--watch") as (_, said):
         assert "aaaaa" in first_run(said)
         for number, word in enumerate(("bbbbb", "ccccc", "ddddd")):
-            (function.parent / "greeting.py").write_text(f"hello = '{word}'\n")
-            os.utime(function.parent / "greeting.py", ns=(second, second + number))
+            save(greeting, f"hello = '{word}'\n", second + number + 1)
             assert word in first_run(said)
 
 
@@ -244,18 +274,19 @@ def handler(event, context):
     open('runs.txt', 'a').write('x')
     print('runs:', len(open('runs.txt').read()), 'with code', {})
 """
-    source.write_text(code.format(0))
+    save(source, code.format(0))
     with running(f"{function}.handler", "--watch") as (_, said):
         assert "runs: 1 with code 0" in first_run(said)
         for number in range(1, 4):
-            source.write_text(code.format(number))
+            save(source, code.format(number))
             assert f"runs: {number + 1} with code {number}" in first_run(said)
 
 
 def test_others_invoke_a_function_that_is_served_in_one_environment(function: Path) -> None:
-    function.with_suffix(".py").write_text(
+    save(
+        function.with_suffix(".py"),
         "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n"
-        "    print('call', count, context.function_name)\n    return 1 / event['by']\n"
+        "    print('call', count, context.function_name)\n    return 1 / event['by']\n",
     )
     with running(f"{function}.handler", "--serve", "--port", "0", "--name", "orders") as (_, said):
         serving = next(said)
@@ -283,6 +314,23 @@ def test_a_port_that_is_taken_is_said(function: Path) -> None:
     assert f"--port {port}: Address already in use; --port 0 takes a free one" in result.stderr
 
 
+def test_a_served_function_whose_variables_are_broken_for_a_while_says_so_and_goes_on(
+    function: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    variables = tmp_path_factory.mktemp("beside") / "local.env"
+    save(variables, "GREETING=!\n")
+    arguments = ["--serve", "--watch", "--port", "0", "--env-file", str(variables)]
+    with running(f"{function}.handler", *arguments) as (_, said):
+        url = next(said)["url"]
+        assert invoked(url) == {}
+        save(variables, "GREETING\n")
+        refused = invoked(url)
+        assert isinstance(refused, dict)
+        assert "NAME=value is needed" in refused["errorMessage"]
+        save(variables, "GREETING=?\n")
+        assert invoked(url) == {}
+
+
 def test_sigterm_ends_a_served_function_as_ctrl_c_does(function: Path) -> None:
     with running(f"{function}.handler", "--serve", "--port", "0") as (process, said):
         assert invoked(next(said)["url"]) == {}
@@ -291,8 +339,9 @@ def test_sigterm_ends_a_served_function_as_ctrl_c_does(function: Path) -> None:
 
 
 def test_a_served_function_that_dies_is_answered_for_and_started_again(function: Path) -> None:
-    function.with_suffix(".py").write_text(
-        "import os\ndef handler(event, context):\n    return os._exit(3) if event.get('die') else 'alive'\n"
+    save(
+        function.with_suffix(".py"),
+        "import os\ndef handler(event, context):\n    return os._exit(3) if event.get('die') else 'alive'\n",
     )
     with running(f"{function}.handler", "--serve", "--port", "0") as (_, said):
         url = next(said)["url"]
@@ -304,11 +353,11 @@ def test_a_served_function_that_dies_is_answered_for_and_started_again(function:
 
 def test_a_served_function_is_never_older_than_its_code_with_watch(function: Path) -> None:
     source = function.with_suffix(".py")
-    source.write_text("def handler(event, context):\n    return 'one'\n")
+    save(source, "def handler(event, context):\n    return 'one'\n")
     with running(f"{function}.handler", "--serve", "--watch", "--port", "0") as (_, said):
         url = next(said)["url"]
         assert invoked(url) == "one"
-        source.write_text("def handler(event, context):\n    return 'two'\n")
+        save(source, "def handler(event, context):\n    return 'two'\n")
         assert invoked(url) == "two"
 
 
