@@ -25,10 +25,11 @@ class Watch:
     older than what is there.
     """
 
-    def __init__(self, folder: Path, files: Iterable[Path] = (), without: Iterable[Path] = ()) -> None:
-        """Looks at a folder, without these below it, and at further files."""
-        self._folder = folder
-        self._files = [path.resolve() for path in files]
+    def __init__(self, folder: Path, beside: Iterable[Path] = (), without: Iterable[Path] = ()) -> None:
+        """Looks at the function's folder, at further files and folders, and not at folders that are to be left out."""
+        further = [path.resolve() for path in beside]
+        self._folders = [folder, *(path for path in further if path.is_dir())]
+        self._files = [path for path in further if not path.is_dir()]
         self._without = {path.resolve() for path in without}
         self._own: set[Path] = set()
         self._suspects: set[Path] = set()
@@ -70,7 +71,7 @@ class Watch:
 
     def _look(self) -> State:
         state: State = {}
-        for folder, names, files in os.walk(self._folder):
+        for folder, names, files in (found for root in self._folders for found in os.walk(root)):
             names[:] = [name for name in names if not self._skipped(Path(folder, name))]
             for name in files:
                 if not name.startswith(".") and not name.endswith("~"):

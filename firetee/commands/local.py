@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -47,10 +48,16 @@ class Asked:
     timeout_s: int
     memory_mb: int
     around: dict[str, str]
+    layers: tuple[Path, ...]
+    opt: Path
 
     def function(self) -> Function:
-        """The function as it is to run now. Raises `UsageError`, `ProjectError`."""
+        """The function as it is to run now, with its layers laid in `opt`. Raises `UsageError`, `ProjectError`."""
         env = {**self.around, **_settings(self.env_file, self.assignments)}
+        if self.layers:
+            shutil.rmtree(self.opt, ignore_errors=True)
+            env["EMULATED_OPT"] = str(project.lay(self.layers, self.opt))
+            drop_stale(self.opt)
         return Function(
             self.task_root, self.handler, env, self.name, memory_mb=self.memory_mb, timeout_s=self.timeout_s
         )
@@ -59,10 +66,10 @@ class Asked:
         """The events, or one that is empty. Raises `UsageError`."""
         return [_event(name, self.stdin) for name in self.event_names] or [{}]
 
-    def files(self) -> list[Path]:
+    def beside(self) -> list[Path]:
         """What a run depends on besides the function's folder."""
         events = [Path(name) for name in self.event_names if name != "-"]
-        return [*events, *([self.env_file] if self.env_file else [])]
+        return [*events, *([self.env_file] if self.env_file else []), *self.layers]
 
 
 @click.command()
@@ -149,15 +156,13 @@ def command(
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="firetee-local-")))
             python, around = _python(minor, packages, task_root, screen)
-            if layers:
-                around["EMULATED_OPT"] = str(project.lay(layers, scratch / "layers"))
             if moto:
                 around["AWS_ENDPOINT_URL"] = stack.enter_context(Moto()).url
             # A folder that cannot be written to, as on Lambda, would get no compiled files either.
             around["PYTHONDONTWRITEBYTECODE"] = "1"
             asked = Asked(
                 task_root, handler, name or handler.partition(".")[0], event_names, functools.cache(sys.stdin.read),
-                env_file, assignments, timeout_s, memory_mb, around,
+                env_file, assignments, timeout_s, memory_mb, around, layers, scratch / "layers",
             )  # fmt: skip
             function: Function | None = asked.function()
             events = asked.events()
@@ -167,8 +172,7 @@ def command(
             bucket = (keep or scratch / "bucket").resolve()
             firehose = stack.enter_context(EmbeddedFirehose(bucket, on_stored=screen.stored))
             place = Place(python, ric, opt, firehose)
-            files = asked.files() if watch else []
-            watching = Watch(task_root, files, [bucket]) if watch else None
+            watching = Watch(task_root, asked.beside(), [bucket]) if watch else None
             if serve:
                 _serve(asked, place, port, watching, screen)
             while True:

@@ -267,6 +267,17 @@ def test_watch_never_runs_code_of_before_a_change_of_the_same_second_and_size(fu
             assert word in first_run(said)
 
 
+def test_watch_takes_a_layer_as_it_is_now(function: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    layer = tmp_path_factory.mktemp("layer")
+    (layer / "python").mkdir()
+    save(layer / "python" / "in_layer.py", "x = 'one'\n")
+    save(function.with_suffix(".py"), "import in_layer\ndef handler(event, context):\n    print(in_layer.x)\n")
+    with running(f"{function}.handler", "--watch", "--layer", str(layer)) as (_, said):
+        assert "one" in first_run(said)
+        save(layer / "python" / "in_layer.py", "x = 'two'\n")
+        assert "two" in first_run(said)
+
+
 def test_watch_is_not_woken_by_what_the_function_writes(function: Path) -> None:
     source = function.with_suffix(".py")
     code = """
