@@ -105,7 +105,7 @@ def explain(error: BaseException) -> CloudError:
     if isinstance(error, ClientError):
         operation = error.operation_name
         text = str(error.response.get("Error", {}).get("Message", "")).strip() or "no message"
-        return CloudError(f"{operation}: {code}: {text}", _remedy(code, operation))
+        return CloudError(f"{operation}: {code}: {text}", _remedy(code, operation, text))
     if isinstance(error, BotoCoreError):
         return CloudError(str(error), _REMEDIES.get(code, "Check the network, the region and the credentials."))
     return CloudError(f"{code}: {error}")
@@ -120,17 +120,22 @@ _REMEDIES = {
     "ExpiredTokenException": "Sign in again: the session's credentials have expired.",
     "ResourceConflictException": "Another update of the function is still running. Wait, then run the command again.",
     "PreconditionFailedException": "Somebody else changed the function meanwhile. Run the command again.",
+    "NoSuchBucket": "The stream delivers to a bucket that is gone: create it again, or give the stream another one.",
     "CodeStorageExceededException": "Delete layer versions that are not used: the account's code storage is full.",
     "LimitExceeded": "The role has reached a limit of IAM. Remove inline policies that are no longer needed.",
     "LimitExceededException": "A quota of the account is used up. Delete what is unused, or ask for a higher quota.",
 }
 
 
-def _remedy(code: str, operation: str) -> str:
+def _remedy(code: str, operation: str, text: str) -> str:
+    if "kms:" in text:
+        return "Ask for kms:Decrypt on the key that the bucket is encrypted with; its key policy has to agree."
     if code in _REMEDIES:
         return _REMEDIES[code]
     if "Throttl" in code or code in {"TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}:
         return "AWS is limiting the rate of calls. Wait a minute, then run the command again."
+    if code.startswith("KMS."):
+        return "The key that the bucket is encrypted with is disabled, deleted or not yours: look at it in KMS."
     if code.startswith("AccessDenied") or code == "UnauthorizedOperation":
         return f"Ask for permission to call {operation}; docs/security.md lists what each command needs."
     return ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -51,7 +51,7 @@ class Wanted:
 
     def takes(self, line: Line) -> bool:
         """Whether the line is asked for. A line without an envelope has no fields: it passes where none is wanted."""
-        if self.pattern is not None and not self.pattern.search(line.text):
+        if self.pattern is not None and not self._is_found(line):
             return False
         if line.envelope is None:
             return not (self.function or self.request_id or self.min_level or self.kind)
@@ -65,6 +65,14 @@ class Wanted:
             return False
         return self._in_time(line.get("time"))
 
+    def _is_found(self, line: Line) -> bool:
+        """Whether the pattern is found in the line as it was delivered, or in its record as it was written (in JSON,
+        an umlaut is an escape)."""
+        assert self.pattern is not None
+        if self.pattern.search(line.text):
+            return True
+        return line.envelope is not None and self.pattern.search(line.get("record")) is not None
+
     def _in_time(self, text: str) -> bool:
         if self.since is None and self.until is None:
             return True
@@ -77,11 +85,32 @@ class Wanted:
 
 def read_lines(content: bytes) -> Iterator[Line]:
     """The lines of a delivered object: plain, or gzip in one member or many."""
-    if content.startswith(_GZIP):
-        content = gzip.decompress(content)
-    for text in content.decode("utf-8", "replace").split("\n"):
+    for text in unpacked(content).decode("utf-8", "replace").split("\n"):
         if text:
-            yield Line(text, _envelope(text))
+            yield line(text)
+
+
+def unpacked(content: bytes) -> bytes:
+    """The text of an object: plain, gzip in one member or many, both by turns (functions that share a stream need not
+    agree), or what was gzip already and was compressed once more by the stream."""
+    if _GZIP not in content:
+        return content
+    found = []
+    while content:
+        if content.startswith(_GZIP):
+            member = zlib.decompressobj(wbits=31)
+            found.append(unpacked(member.decompress(content)))
+            content = member.unused_data
+        else:
+            end = content.find(b"\n" + _GZIP) + 1 or len(content)
+            found.append(content[:end])
+            content = content[end:]
+    return b"".join(found)
+
+
+def line(text: str) -> Line:
+    """A line from its text."""
+    return Line(text, _envelope(text))
 
 
 def _envelope(text: str) -> dict[str, Any] | None:
@@ -108,6 +137,14 @@ class Once:
                 if identity is not None:
                     self._seen.add(identity)
                 yield line
+
+
+def parse_span(text: str) -> timedelta:
+    """`15m`, `2h` or `1d` as a span. Raises WrongUsage on all else."""
+    found = re.fullmatch(r"(\d+)([smhd])", text.strip())
+    if not found:
+        raise WrongUsage(f"{text!r} is not a span of time.", "Write 30s, 15m, 2h or 1d.")
+    return timedelta(seconds=int(found.group(1)) * _UNITS[found.group(2)])
 
 
 def parse_time(text: str, now: datetime) -> datetime:
