@@ -8,6 +8,8 @@ locals {
       statistic   = "Sum"
       operator    = "GreaterThanThreshold"
       threshold   = 0
+      periods     = 3
+      breaching   = 2
     }
     failing = {
       description = "Firehose cannot write to the bucket. Its reasons are in ${aws_cloudwatch_log_group.delivery.name}; it tries again for 24 hours."
@@ -15,6 +17,8 @@ locals {
       statistic   = "Average"
       operator    = "LessThanThreshold"
       threshold   = 1
+      periods     = 1
+      breaching   = 1
     }
     late = {
       description = "The oldest line that Firehose has not delivered yet is more than half an hour old."
@@ -22,6 +26,8 @@ locals {
       statistic   = "Maximum"
       operator    = "GreaterThanThreshold"
       threshold   = 1800
+      periods     = 1
+      breaching   = 1
     }
   }
 }
@@ -37,7 +43,8 @@ resource "aws_cloudwatch_metric_alarm" "stream" {
   comparison_operator = each.value.operator
   threshold           = each.value.threshold
   period              = 300
-  evaluation_periods  = 1
+  evaluation_periods  = each.value.periods
+  datapoints_to_alarm = each.value.breaching
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_topic_arn == "" ? [] : [var.alarm_topic_arn]
   tags                = var.tags

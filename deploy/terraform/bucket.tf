@@ -25,8 +25,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "lines" {
   bucket = aws_s3_bucket.lines.id
 
   rule {
+    bucket_key_enabled = var.kms_key != null
+
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key == null ? "AES256" : "aws:kms"
+      kms_master_key_id = one(var.kms_key[*].arn)
     }
   }
 }
@@ -46,10 +49,36 @@ resource "aws_s3_bucket_lifecycle_configuration" "lines" {
       days = var.keep_days
     }
 
+    dynamic "noncurrent_version_expiration" {
+      for_each = var.versioning ? [1] : []
+
+      content {
+        noncurrent_days = 30
+      }
+    }
+
     abort_incomplete_multipart_upload {
       days_after_initiation = 7
     }
   }
+}
+
+resource "aws_s3_bucket_versioning" "lines" {
+  count = var.versioning ? 1 : 0
+
+  bucket = aws_s3_bucket.lines.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_logging" "lines" {
+  count = var.access_log == null ? 0 : 1
+
+  bucket        = aws_s3_bucket.lines.id
+  target_bucket = var.access_log.bucket
+  target_prefix = "${var.name}/"
 }
 
 resource "aws_s3_bucket_policy" "tls_only" {

@@ -30,3 +30,8 @@ output "environment" {
     FIRETEE_STREAM          = aws_kinesis_firehose_delivery_stream.lines.name
   }
 }
+
+output "writer_role_arn" {
+  description = "For FIRETEE_ROLE_ARN in other accounts; null without writer_principals."
+  value       = one(aws_iam_role.writer[*].arn)
+}

@@ -5,6 +5,7 @@ data "aws_caller_identity" "current" {}
 resource "aws_cloudwatch_log_group" "delivery" {
   name              = "/aws/kinesisfirehose/${var.name}"
   retention_in_days = 14
+  kms_key_id        = one(var.kms_key[*].arn)
   tags              = var.tags
 }
 
@@ -45,6 +46,15 @@ data "aws_iam_policy_document" "deliver" {
     actions   = ["logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.delivery.arn}:*"]
   }
+
+  dynamic "statement" {
+    for_each = var.kms_key == null ? [] : [1]
+
+    content {
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.kms_key.arn]
+    }
+  }
 }
 
 resource "aws_iam_role" "delivery" {
@@ -67,7 +77,8 @@ resource "aws_kinesis_firehose_delivery_stream" "lines" {
 
   server_side_encryption {
     enabled  = true
-    key_type = "AWS_OWNED_CMK"
+    key_type = var.kms_key == null ? "AWS_OWNED_CMK" : "CUSTOMER_MANAGED_CMK"
+    key_arn  = one(var.kms_key[*].arn)
   }
 
   extended_s3_configuration {

@@ -34,9 +34,9 @@ variable "partition_by_function" {
 }
 
 variable "function_roles" {
-  description = "Names of execution roles that may put records into the stream."
-  type        = set(string)
-  default     = []
+  description = "Names of execution roles that may put records into the stream, each under a key of your choice: keys must be known when Terraform plans, names need not be."
+  type        = map(string)
+  default     = {}
 }
 
 variable "silence_cloudwatch" {
@@ -61,6 +61,30 @@ variable "alarm_topic_arn" {
   description = "SNS topic that the alarms notify. Empty: alarms that only show."
   type        = string
   default     = ""
+}
+
+variable "kms_key" {
+  description = "Your own KMS key for stream, bucket and log group. null: keys that AWS owns. Its policy must let logs.REGION.amazonaws.com use it."
+  type        = object({ arn = string })
+  default     = null
+}
+
+variable "versioning" {
+  description = "Keep what is deleted or overwritten in the bucket for another 30 days."
+  type        = bool
+  default     = false
+}
+
+variable "access_log" {
+  description = "Bucket that takes the access logs of the bucket. null: none."
+  type        = object({ bucket = string })
+  default     = null
+}
+
+variable "writer_principals" {
+  description = "ARNs of roles in other accounts that may send lines to the stream, through the role in the output writer_role_arn."
+  type        = list(string)
+  default     = []
 }
 
 variable "tags" {

@@ -122,6 +122,13 @@ class Alarm(_ByApi, CloudFormationModel):
     NAME = "AlarmName"
 
 
+class Dashboard(_ByApi, CloudFormationModel):
+    """`!Ref` gives the name."""
+
+    TYPE, SERVICE, OPERATION = "AWS::CloudWatch::Dashboard", "cloudwatch", "put_dashboard"
+    NAME = "DashboardName"
+
+
 class GlueDatabase(_ByApi, CloudFormationModel):
     """`!Ref` gives the name."""
 

@@ -152,6 +152,82 @@ def test_the_table_reads_the_folders_that_the_stream_writes(account: Account, la
     assert prefix == "lines/day=!{timestamp:yyyy-MM-dd}/hour=!{timestamp:HH}/"
 
 
+def test_every_query_is_bounded_by_day_so_that_it_does_not_read_what_it_does_not_need(
+    account: Account, layer_zip: Path
+) -> None:
+    deploy(account, TEMPLATE, layer_zip, PartitionByFunction="true")
+    athena = boto_session().client("athena", region_name=REGION)
+    queries = [
+        athena.get_named_query(NamedQueryId=each)["NamedQuery"] for each in athena.list_named_queries()["NamedQueryIds"]
+    ]
+    assert len(queries) == 5
+    for query in queries:
+        assert "WHERE day = CAST(current_date AS varchar) AND " in query["QueryString"], query["Name"]
+
+
+def test_with_partitioning_a_table_reads_one_functions_folder_alone(account: Account, layer_zip: Path) -> None:
+    outputs = deploy(account, TEMPLATE, layer_zip, PartitionByFunction="true")
+    glue = boto_session().client("glue", region_name=REGION)
+    table = glue.get_table(DatabaseName="firetee", Name="lines_of_function")["Table"]
+    prefix = destination(account, outputs["StreamName"])["Prefix"]
+    keys = [each["Name"] for each in table["PartitionKeys"]]
+    assert keys == [part.partition("=")[0] for part in prefix.split("/")[1:-1]] == ["day", "hour", "function"]
+    assert table["Parameters"]["storage.location.template"].endswith(
+        "/lines/day=${day}/hour=${hour}/function=${function}/"
+    )
+    assert "function" not in {each["Name"] for each in table["StorageDescriptor"]["Columns"]}
+
+
+def test_a_key_of_ones_own_encrypts_stream_bucket_and_log_group(account: Account, layer_zip: Path) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/own"
+    outputs = deploy(account, TEMPLATE, layer_zip, KmsKeyArn=key)
+    (rule,) = account.s3.get_bucket_encryption(Bucket=outputs["BucketName"])["ServerSideEncryptionConfiguration"][
+        "Rules"
+    ]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    stream = account.firehose.describe_delivery_stream(DeliveryStreamName=outputs["StreamName"])
+    encryption = stream["DeliveryStreamDescription"]["DeliveryStreamEncryptionConfiguration"]
+    assert (encryption["KeyType"], encryption["KeyARN"]) == ("CUSTOMER_MANAGED_CMK", key)
+    resources = expand(TEMPLATE, {"Bucket": "b", "Key": "k"})["Resources"]  # moto leaves a log group's key out
+    for group in ("DeliveryLogGroup", "SampleLogGroup"):
+        assert resources[group]["Properties"]["KmsKeyId"]["Fn::If"][:2] == ["OwnKey", {"Ref": "KmsKeyArn"}]
+
+
+@pytest.mark.usefixtures("account")
+def test_versions_and_access_logs_are_kept_where_that_is_wanted() -> None:
+    resources = expand(TEMPLATE, {"Bucket": "b", "Key": "k"})["Resources"]
+    properties = resources["Bucket"]["Properties"]
+    assert properties["VersioningConfiguration"]["Fn::If"][:2] == ["Versioned", {"Status": "Enabled"}]
+    assert properties["LoggingConfiguration"]["Fn::If"][1]["DestinationBucketName"] == {"Ref": "AccessLogBucket"}
+
+
+def test_roles_of_other_accounts_may_assume_one_that_puts_records_and_does_nothing_else(
+    account: Account, layer_zip: Path
+) -> None:
+    role = expand(TEMPLATE, {"Bucket": "b", "Key": "k"})["Resources"]["WriterRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"AWS": {"Ref": "WriterPrincipals"}}
+    ((allowed,),) = [each["PolicyDocument"]["Statement"] for each in role["Policies"]]
+    assert (allowed["Action"], allowed["Resource"]) == ("firehose:PutRecordBatch", {"Fn::GetAtt": ["Stream", "Arn"]})
+    outputs = deploy(account, TEMPLATE, layer_zip, WriterPrincipals="arn:aws:iam::210987654321:role/orders")
+    assert outputs["WriterRoleArn"].startswith(f"arn:aws:iam::{ACCOUNT}:role/")
+
+
+def test_a_dashboard_shows_the_stream(account: Account, layer_zip: Path) -> None:
+    outputs = deploy(account, TEMPLATE, layer_zip)
+    cloudwatch = boto_session().client("cloudwatch", region_name=REGION)
+    (name,) = [each["DashboardName"] for each in cloudwatch.list_dashboards()["DashboardEntries"]]
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"])
+    metrics = [each["properties"]["metrics"][0] for each in body["widgets"]]
+    assert [each[1] for each in metrics] == [
+        "IncomingBytes",
+        "ThrottledRecords",
+        "DeliveryToS3.DataFreshness",
+        "DeliveryToS3.Success",
+    ]
+    assert {tuple(each[2:]) for each in metrics} == {("DeliveryStreamName", outputs["StreamName"])}
+
+
 def test_what_firetee_new_writes_can_be_deployed(account: Account, layer_zip: Path, project_template: Path) -> None:
     outputs = deploy(account, project_template, layer_zip)
     account.firehose.put_record_batch(DeliveryStreamName=outputs["StreamName"], Records=[{"Data": b"x\n"}])

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.provider import Block, schema
+from tests.deploy.sam import expand
 from tests.deploy.tools import DEPLOY, HCL, imported
 
 MODULE = DEPLOY / "terraform"
@@ -149,3 +150,58 @@ def test_the_module_and_the_sam_template_agree() -> None:
     ):
         assert shared in template
         assert shared in module
+
+
+def _queries_of_the_module() -> dict[str, str]:
+    """Each named query's name and text; the name's beginning is the variable's."""
+    text = (MODULE / "table.tf").read_text(encoding="utf-8")
+    found = re.findall(r'name +\= "\$\{var\.name\}: ([^"]+)".*?<<-SQL\n(.*?)\n  SQL', text, re.DOTALL)
+    return {name: re.sub(r"^    ", "", query, flags=re.MULTILINE) for name, query in found}
+
+
+def test_the_module_and_the_sam_template_have_the_same_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the translator of SAM asks for one
+    resources = expand(DEPLOY / "template.yaml", {"Bucket": "b", "Key": "k"})["Resources"].values()
+    queries = [each["Properties"] for each in resources if each["Type"] == "AWS::Athena::NamedQuery"]
+    wanted = {each["Name"]["Fn::Sub"].removeprefix("${Name}: "): each["QueryString"].rstrip() for each in queries}
+    assert len(wanted) == 5
+    assert _queries_of_the_module() == wanted
+
+
+def test_the_module_and_the_sam_template_have_the_same_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the translator of SAM asks for one
+    resources = expand(DEPLOY / "template.yaml", {"Bucket": "b", "Key": "k"})["Resources"].values()
+    alarms = [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+    wanted = {
+        each["MetricName"]: (
+            each["Statistic"],
+            each["ComparisonOperator"],
+            each["Threshold"],
+            each["EvaluationPeriods"],
+            each.get("DatapointsToAlarm", each["EvaluationPeriods"]),
+        )
+        for each in alarms
+    }
+    (locals_,) = load(MODULE / "alarms.tf")["locals"]
+    found = {
+        bare(each["metric"]): (
+            bare(each["statistic"]),
+            bare(each["operator"]),
+            each["threshold"],
+            each["periods"],
+            each["breaching"],
+        )
+        for key, each in locals_["alarms"].items()
+        if not key.startswith("__")
+    }
+    assert found == wanted
+
+
+def test_for_each_goes_over_maps_whose_keys_are_the_callers_and_not_over_values_known_after_apply() -> None:
+    variables = {
+        bare(name): body for entry in load(MODULE / "variables.tf")["variable"] for name, body in entry.items()
+    }
+    for _, type_, name, body in declared():
+        over = str(body.get("for_each", ""))
+        for variable in re.findall(r"var\.(\w+)", over):
+            assert "map(" in variables[variable]["type"], f"{type_}.{name}: for_each = {over}"

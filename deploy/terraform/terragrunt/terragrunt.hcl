@@ -12,7 +12,7 @@ inputs = {
   name           = "firetee-prod"
   layer_zip      = "${get_terragrunt_dir()}/firetee-layer.zip"
   keep_days      = 30
-  function_roles = ["orders-role", "bills-role"]
+  function_roles = { orders = "orders-role", bills = "bills-role" }
 
   tags = {
     team = "platform"
