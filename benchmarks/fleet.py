@@ -1,7 +1,7 @@
 """`python -m benchmarks.fleet`: many environments share one delivery stream, in simulated time.
 
 What decides when to try again, what to send again and when to stop waiting is the layer's own code
-(`log_capture.retry`, `log_capture.delivery`); time, the network and Firehose's quotas are models. Each environment is a
+(`log_capture.sending`); time, the network and Firehose's quotas are models. Each environment is a
 thread, of which one runs at a time: the one whose turn is next in simulated time. So the same seed gives the same
 numbers.
 
@@ -22,11 +22,14 @@ from typing import Any, NamedTuple
 import click
 
 from benchmarks.stats import quantile
-from log_capture.delivery import Delivery, Target
-from log_capture.firehose import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, THROTTLED, TIMEOUT, Client, PutError
-from log_capture.pack import MAX_LINES
-from log_capture.retry import Breaker
-from log_capture.shipper import PROBE_WAIT_S
+from log_capture.envelope.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS
+from log_capture.envelope.pack import MAX_LINES
+from log_capture.firehose.errors import of_record
+from log_capture.sending.client import Client
+from log_capture.sending.delivery import Delivery, Target
+from log_capture.sending.failures import THROTTLED, TIMEOUT, PutError
+from log_capture.sending.retry import Breaker
+from log_capture.sending.shipper import PROBE_WAIT_S
 
 RESULTS = Path(__file__).with_name("fleet.json")
 
@@ -167,7 +170,7 @@ class Stream:
 
 
 class Queue:
-    """What waits in one environment, in the shape of `log_capture.source.Source`. Lines are numbered from 0."""
+    """What waits in one environment, in the shape of `log_capture.sending.source.Source`. Lines are numbered from 0."""
 
     def __init__(self) -> None:
         self.written = 0
@@ -308,6 +311,9 @@ class Environment(Client):
 
     def warm_up(self) -> None:
         pass
+
+    def refusal(self, code: str, stream: str) -> PutError:
+        return of_record(code, stream)
 
     def close(self) -> None:
         pass

@@ -15,10 +15,10 @@ sys.path.insert(0, sys.argv[1])
 from _thread import get_ident
 from collections import deque
 from time import perf_counter_ns, time_ns
-from log_capture.journal import Journal, new_environment
-from log_capture.ring import STDOUT, Commit
-from log_capture.journal_file import JournalFile
-from log_capture.memory import private
+from log_capture.journal.journal import Journal, new_environment
+from log_capture.journal.ring import STDOUT, Commit
+from log_capture.journal.journal_file import JournalFile
+from log_capture.journal.memory import private
 
 # Bursts short enough that most run through on a busy machine.
 BURST, BURSTS, DATA = 100, 1_000, b"x" * 199 + b"\\n"

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from log_capture.filters import Filters
-from log_capture.firehose import encode_request
-from log_capture.journal import Journal
-from log_capture.lines import Assembler
-from log_capture.pack import Packer, billed
-from log_capture.render import Renderer, context_fragment
-from log_capture.ring import HEADER_BYTES, STDOUT, scan
+from log_capture.envelope.filters import Filters
+from log_capture.envelope.lines import Assembler
+from log_capture.envelope.pack import Packer, billed
+from log_capture.envelope.render import Renderer, context_fragment
+from log_capture.firehose.protocol import encode_request
+from log_capture.journal.journal import Journal
+from log_capture.journal.ring import HEADER_BYTES, STDOUT, scan
 
 if TYPE_CHECKING:
-    from log_capture.ring import Chunk
+    from log_capture.journal.ring import Chunk
 
 Line = tuple[int, str, "str | None", "str | None", str, str]
 

@@ -223,9 +223,7 @@ def _print(figures: dict[str, Any]) -> str:
 def _sustained(ways: dict[str, Any]) -> str:
     titles = {"printed": "one `print` a line", "blocks": "100 lines a write"}
     columns = [(name, figure) for figure in ("rate", "cpu_us") for name in ("bare", "before-return")]
-    rows = [
-        [title, *(spread(ways[way][name][figure]) for name, figure in columns)] for way, title in titles.items()
-    ]
+    rows = [[title, *(spread(ways[way][name][figure]) for name, figure in columns)] for way, title in titles.items()]
     head = ["", "bare, lines/s", "firetee, lines/s", "bare, CPU of a line, µs", "firetee, CPU of a line, µs"]
     return markdown(head, rows)
 

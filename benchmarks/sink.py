@@ -13,7 +13,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from log_capture.pack import billed
+from log_capture.envelope.pack import billed
 from tests.fakes.http import Connection, Request, Server
 from tests.fakes.tls import Authority
 

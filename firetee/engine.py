@@ -25,7 +25,7 @@ class Policy:
         config = _module("wrapper.config").Config.from_environ(env)
         self._wanted = "function" in config.events and not config.disabled
         self._parses_json = config.parse_json
-        self._filters: Any = _module("log_capture.filters").Filters.compile(
+        self._filters: Any = _module("log_capture.envelope.filters").Filters.compile(
             min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
         )[0]
 
@@ -35,9 +35,9 @@ class Policy:
             return None
         if self._filters is None:
             return text
-        levels, record = _module("log_capture.levels"), None
+        levels, record = _module("log_capture.envelope.levels"), None
         if self._parses_json:
-            record = _module("log_capture.jsonline").parse(text)
+            record = _module("log_capture.envelope.jsonline").parse(text)
         if record is not None:
             level = levels.level_of_record(record) or level
         elif level is None and stream == "log":

@@ -78,7 +78,16 @@ UNSTAMPED = "source"
 
 #: Modules that only some settings need: each stays a file of its own, which other starts do not read.
 SELDOM = frozenset(
-    f"log_capture/{name}.py" for name in ("automaton", "boto", "fd_tail", "filters", "gate", "patterns", "quiet")
+    f"log_capture/{name}.py"
+    for name in (
+        "envelope/automaton",
+        "envelope/filters",
+        "envelope/patterns",
+        "firehose/boto",
+        "firehose/gate",
+        "firehose/quiet",
+        "taps/fd_tail",
+    )
 )
 #: How long an unpacked layer of other sources is kept in the cache: a choice.
 _UNPACKED_KEPT_S = 7 * 86_400
@@ -282,8 +291,9 @@ def _compiled(interpreter: Path, files: Mapping[str, bytes]) -> dict[str, bytes]
         bundle, tag = _output(interpreter, _COMPILE.read_text(), json.dumps([modules, plain, folder])).split()
         made = {f"firetee/{bundle}": Path(folder, "bundle").read_bytes()}
         for module in {module for module, _, _ in modules}.difference(plain):
-            package, _, stem = module.partition(".")
-            made[f"firetee/{package}/__pycache__/{stem}.{tag}.pyc"] = Path(folder, f"{module}.pyc").read_bytes()
+            package, _, stem = module.rpartition(".")
+            cache = f"firetee/{package.replace('.', '/')}/__pycache__"
+            made[f"{cache}/{stem}.{tag}.pyc"] = Path(folder, f"{module}.pyc").read_bytes()
     return made
 
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 from _thread import get_ident
 from time import monotonic
 
-from .children import Children
-from .client import make_targets
-from .delivery import Delivery
-from .hiding import Hiding
-from .journal import Journal, new_environment
-from .journal_file import JournalFile, count_left_behind, left_behind
-from .memory import private
-from .pack import Packer, max_line_bytes
-from .redirects import Redirects
-from .render import Renderer
-from .ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
-from .shipper import Shipper
-from .source import Source
-from .tee import Tee
-from .unseen import Unseen
+from .envelope.pack import Packer, max_line_bytes
+from .envelope.render import Renderer
+from .firehose.choose import make_targets
+from .journal.journal import Journal, new_environment
+from .journal.journal_file import JournalFile, count_left_behind, left_behind
+from .journal.memory import private
+from .journal.ring import CONTEXT, CUT, EVENT, EXTENSION, HEADER_BYTES, STDERR, STDOUT
+from .sending.delivery import Delivery
+from .sending.shipper import Shipper
+from .sending.source import Source
+from .taps.children import Children
+from .taps.hiding import Hiding
+from .taps.redirects import Redirects
+from .taps.tee import Tee
+from .taps.unseen import Unseen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from wrapper.config import Config
 
-    from .fd_tail import FdTail
-    from .filters import Filters
-    from .journal_file import LeftBehind
+    from .envelope.filters import Filters
+    from .journal.journal_file import LeftBehind
+    from .taps.fd_tail import FdTail
 
 #: How long a start waits for the delivery of what several dead processes left (a choice: many times what it takes).
 _LEFT_S = 1.0
@@ -128,7 +128,7 @@ class Capture:
 
     def take_descriptors(self, sys: ModuleType, function_wrapper: Any) -> None:
         """`FIRETEE_CAPTURE=fd`: take what native code writes, too. Before `tee_streams`."""
-        from .fd_tail import FdTail, LeftSpools  # at boot, but only where it is wanted
+        from .taps.fd_tail import FdTail, LeftSpools  # at boot, but only where it is wanted
 
         self._left_spools = LeftSpools
         self.fd_tail = FdTail(
@@ -330,7 +330,9 @@ class Capture:
         config = self._config
         if not (config.min_level or config.include or config.exclude or config.redact):
             return None
-        from .filters import Filters  # at boot, but only where it is needed: what it imports takes milliseconds
+        from .envelope.filters import (
+            Filters,  # at boot, but only where it is needed: what it imports takes milliseconds
+        )
 
         filters, problems = Filters.compile(
             min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact

@@ -58,18 +58,23 @@ class Payload:
         if name not in self._code:
             return None
         spec = sys.modules["_frozen_importlib"].ModuleSpec(name, self)
-        if "." not in name:
-            spec.submodule_search_locations = [f"{self._folder}/{name}"]
+        if self._path(name).endswith("/__init__.py"):
+            spec.submodule_search_locations = [self._path(name).removesuffix("/__init__.py")]
         return spec
+
+    def _path(self, name: "str") -> "str":
+        """The source of a module in the bundle, as it was unpacked; the bundle has it as it is in Lambda."""
+        path = name.replace(".", "/")
+        package = self._code[name].co_filename.endswith(f"{path}/__init__.py")
+        return f"{self._folder}/{path}{'/__init__' if package else ''}.py"
 
     def create_module(self, spec: "Any") -> None:
         """Like any other."""
 
     def exec_module(self, module: "ModuleType") -> None:
         """Tracebacks show the path of the source, wherever the layer is unpacked."""
-        name = module.__name__
-        code = self._code.pop(name)
-        module.__file__ = f"{self._folder}/{name.replace('.', '/') if '.' in name else name + '/__init__'}.py"
+        module.__file__ = self._path(module.__name__)
+        code = self._code.pop(module.__name__)
         if self._fix_filename is not None:
             self._fix_filename(code, module.__file__)
         exec(code, module.__dict__)

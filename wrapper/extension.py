@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from log_capture.own_fd import raised
+from log_capture.process.own_fd import raised
 
 try:
     import _socket

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from log_capture.guard import is_ours
+from log_capture.process.guard import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

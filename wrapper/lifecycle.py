@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from time import monotonic, time
 
-from log_capture.guard import is_ours
-from log_capture.render import context_fragment
+from log_capture.envelope.render import context_fragment
+from log_capture.process.guard import is_ours
 
 from .stacks import every_stack
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posix
 
-from log_capture.guard import is_ours
-from log_capture.levels import RANKS
+from log_capture.envelope.levels import RANKS
+from log_capture.process.guard import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -93,9 +93,7 @@ def _load(path: str, arguments: list[str], namespace: dict[str, Any]) -> CodeTyp
             with open(path, "rb") as file:
                 code = _compiled(file.read(), path)
     except OSError as error:
-        sys.stderr.write(
-            f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}\n"
-        )
+        sys.stderr.write(f"{sys.executable}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}\n")
         raise SystemExit(2) from None
     _begin(arguments, os.path.dirname(os.path.realpath(path)))
     sys.path_importer_cache[path] = None  # as the interpreter, which looks for a zip file

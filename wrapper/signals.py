@@ -17,7 +17,7 @@ import faulthandler
 import posix
 from select import POLLIN, poll
 
-from log_capture.own_fd import OwnFd, pipe
+from log_capture.process.own_fd import OwnFd, pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import fleet
 from benchmarks.fleet import BURST, OUTAGE, Fleet, Scenario, World
-from log_capture.retry import LONGEST_PROBE_S
+from log_capture.sending.retry import LONGEST_PROBE_S
 
 
 def test_lives_take_turns_in_the_order_of_simulated_time() -> None:

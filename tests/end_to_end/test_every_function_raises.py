@@ -22,19 +22,19 @@ from tests.end_to_end.harness import Observed, Stage
 MODULES = sorted(
     str(path.relative_to(fetch.ROOT).with_suffix(""))
     for package in ("wrapper", "log_capture")
-    for path in (fetch.ROOT / package).glob("*.py")
+    for path in (fetch.ROOT / package).rglob("*.py")
     if re.search(r"^\s*def ", path.read_text(), re.MULTILINE)
 )
 
 #: What may not raise, and why: these stand between firetee and the function themselves. Each is a few lines long.
 GUARDS = {
-    "log_capture/guard:is_ours": "decides, where an exception is caught, whose it is",
-    "log_capture/hiding:Hiding._around_listdir": "calls the original, and then what catches everything",
-    "log_capture/hiding:Hiding._around_scandir": "calls the original, and then what catches everything",
-    "log_capture/hiding:Hiding._is_ours": "catches what is raised when directories are compared",
-    "log_capture/tee:Tee.text.write": "is the stream's `write`: it calls the original first, and catches the rest",
-    "log_capture/tee:Tee.binary.write": "is the binary stream's `write`, likewise",
-    "log_capture/tee:Tee.frames.write": "is the `write` of the file for frames, likewise",
+    "log_capture/process/guard:is_ours": "decides, where an exception is caught, whose it is",
+    "log_capture/taps/hiding:Hiding._around_listdir": "calls the original, and then what catches everything",
+    "log_capture/taps/hiding:Hiding._around_scandir": "calls the original, and then what catches everything",
+    "log_capture/taps/hiding:Hiding._is_ours": "catches what is raised when directories are compared",
+    "log_capture/taps/tee:Tee.text.write": "is the stream's `write`: it calls the original first, and catches the rest",
+    "log_capture/taps/tee:Tee.binary.write": "is the binary stream's `write`, likewise",
+    "log_capture/taps/tee:Tee.frames.write": "is the `write` of the file for frames, likewise",
     "wrapper/hooks:ClientFinder.find_spec": "stands among the import system's finders",
     "wrapper/hooks:_afterwards": "makes the next one, for an import under way",
     "wrapper/hooks:_afterwards.exec_module": "calls the original first, and then what is guarded",
@@ -48,7 +48,7 @@ GUARDS = {
 }
 
 #: The functions that threads of ours run: what they let pass the interpreter shows on stderr, and the thread is gone.
-THREADS = ("log_capture/shipper:Shipper._run", "log_capture/gate:Gate._watch")
+THREADS = ("log_capture/sending/shipper:Shipper._run", "log_capture/firehose/gate:Gate._watch")
 
 SOURCE = """
     import logging, os, sys, time
@@ -115,12 +115,34 @@ MISTAKEN = Cast("mistaken", {"FIRETEE_COMPRESSION": "zip"}, EVENTS[-1:])
 
 CASTS = [
     *((module, USUAL) for module in MODULES),
-    *((f"log_capture/{name}", BOTO3) for name in ("boto", "gate", "quiet", "client")),
-    *((f"log_capture/{name}", FILTERED) for name in ("filters", "automaton", "patterns", "levels", "jsonline")),
-    *((f"log_capture/{name}", DYING) for name in ("capture", "journal", "journal_file", "lines", "shipper", "source")),
+    *(
+        (f"log_capture/{name}", BOTO3)
+        for name in ("firehose/boto", "firehose/gate", "firehose/quiet", "firehose/choose")
+    ),
+    *(
+        (f"log_capture/{name}", FILTERED)
+        for name in (
+            "envelope/filters",
+            "envelope/automaton",
+            "envelope/patterns",
+            "envelope/levels",
+            "envelope/jsonline",
+        )
+    ),
+    *(
+        (f"log_capture/{name}", DYING)
+        for name in (
+            "capture",
+            "journal/journal",
+            "journal/journal_file",
+            "envelope/lines",
+            "sending/shipper",
+            "sending/source",
+        )
+    ),
     *((f"wrapper/{name}", DYING) for name in ("boot", "lifecycle")),
     *((f"wrapper/{name}", ENDED) for name in ("boot", "lifecycle", "signals")),
-    *((f"log_capture/{name}", ENDED) for name in ("shipper", "delivery")),
+    *((f"log_capture/{name}", ENDED) for name in ("sending/shipper", "sending/delivery")),
     ("wrapper/stacks", LATE),
     ("wrapper/messages", MISTAKEN),
     ("wrapper/config", MISTAKEN),

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from log_capture.client import make_targets
-from log_capture.delivery import Delivery
-from log_capture.firehose import MAX_RECORD_BYTES
-from log_capture.journal import Journal
-from log_capture.pack import MAX_LINES, Packer, max_line_bytes
-from log_capture.render import Renderer
-from log_capture.ring import CUT, HEADER_BYTES, STDOUT
-from log_capture.source import Source
+from log_capture.envelope.limits import MAX_RECORD_BYTES
+from log_capture.envelope.pack import MAX_LINES, Packer, max_line_bytes
+from log_capture.envelope.render import Renderer
+from log_capture.firehose.choose import make_targets
+from log_capture.journal.journal import Journal
+from log_capture.journal.ring import CUT, HEADER_BYTES, STDOUT
+from log_capture.sending.delivery import Delivery
+from log_capture.sending.source import Source
 from tests.end_to_end.complete import once
 from tests.end_to_end.harness import STREAM, Stage
 from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN, Firehose

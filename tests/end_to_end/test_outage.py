@@ -6,8 +6,8 @@ from statistics import median
 
 import pytest
 
-from log_capture.retry import FIRST_PROBE_S
-from log_capture.shipper import PROBE_WAIT_S
+from log_capture.sending.retry import FIRST_PROBE_S
+from log_capture.sending.shipper import PROBE_WAIT_S
 from tests.end_to_end.complete import arrived, invoke_until, once, texts
 from tests.end_to_end.harness import STREAM, Stage
 from tests.fakes.firehose import OK, Firehose, Step

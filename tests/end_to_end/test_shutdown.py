@@ -248,12 +248,15 @@ def test_signals_that_the_function_waits_for_blocks_or_handles_are_its_own(stage
 
 
 def test_after_a_sigterm_that_was_handled_the_next_one_that_is_not_ends_the_process(stage: Stage) -> None:
-    source = SIGNALS + """
+    source = (
+        SIGNALS
+        + """
     def die():
         os.kill(os.getpid(), signal.SIGTERM)
         wait_a_little()
         return "alive"
     """
+    )
     events = ["a_block_handles_sigterm", "die", "a_block_handles_sigterm"]
     bare, teed = stage.both(source, events, shutdown=False, timeout_s=20)
     assert teed.observed == bare.observed

@@ -15,22 +15,22 @@ SOURCE = 'import sys\ndef handler(event, context):\n    print("hello")\n    retu
 def test_a_function_with_modules_named_like_ours_gets_its_own(stage: Stage) -> None:
     source = """
         import sys
-        import wrapper, log_capture, log_capture.tee, wrapt, _wrappers
+        import wrapper, log_capture, log_capture.taps, wrapt, _wrappers
         def handler(event, context):
             print("hello")
-            return [wrapper.MINE, log_capture.MINE, log_capture.tee.MINE, wrapt.__version__, _wrappers.MINE,
+            return [wrapper.MINE, log_capture.MINE, log_capture.taps.MINE, wrapt.__version__, _wrappers.MINE,
                     [name for name in sys.modules if name.startswith(("wrapper.", "log_capture."))]]
     """
     files = {
         "wrapper.py": "MINE = 'wrapper'\n",
         "log_capture/__init__.py": "MINE = 'log_capture'\n",
-        "log_capture/tee.py": "MINE = 'tee'\n",
+        "log_capture/taps.py": "MINE = 'taps'\n",
         "wrapt/__init__.py": "__version__ = 'another'\n",
         "_wrappers.py": "MINE = 'wrappers'\n",
     }
     bare, teed = stage.both(source, [{}, {}], files=files, shutdown=False)
     assert teed.observed == bare.observed
-    assert bare.responses[0].json() == ["wrapper", "log_capture", "tee", "another", "wrappers", ["log_capture.tee"]]
+    assert bare.responses[0].json() == ["wrapper", "log_capture", "taps", "another", "wrappers", ["log_capture.taps"]]
     assert teed.records() == ["hello", "hello"]
 
 

@@ -7,18 +7,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from log_capture.firehose import (
-    CONNECT,
-    INVALID,
-    REFUSED,
-    RESET,
-    SERVER,
-    STALE,
-    THROTTLED,
-    TIMEOUT,
-    Client,
-    PutError,
-)
+from log_capture.firehose.errors import of_record
+from log_capture.sending.client import Client
+from log_capture.sending.failures import CONNECT, INVALID, REFUSED, RESET, SERVER, STALE, THROTTLED, TIMEOUT, PutError
 
 #: What a step can be: None takes all; a list has one error code or None for each record; an error is raised; a function
 #: gets the records and the deadline and does either.
@@ -89,6 +80,9 @@ class ScriptedClient(Client):
         assert len(codes) == len(records), "the script does not fit the call"
         self.taken += [record for record, code in zip(records, codes, strict=True) if code is None]
         return codes
+
+    def refusal(self, code: str, stream: str) -> PutError:
+        return of_record(code, stream)
 
     def close(self) -> None:
         pass

@@ -95,7 +95,7 @@ def test_every_module_is_compiled_for_every_python_here(unpacked: Path, python: 
         "payload = pathlib.Path(sys.argv[2])\n"
         "bundled = marshal.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
         "shown = {code.co_filename for code in bundled.values()}\n"
-        "assert {'/opt/firetee/log_capture/journal.py', '/opt/firetee/wrapper/boot.py'} < shown\n"
+        "assert {'/opt/firetee/log_capture/journal/journal.py', '/opt/firetee/wrapper/boot.py'} < shown\n"
         "for path in payload.rglob('*.py'):\n"
         "    name = path.relative_to(payload)\n"
         "    module = str(name)[:-3].replace('/', '.').removesuffix('.__init__')\n"
@@ -162,7 +162,7 @@ def test_without_a_good_bundle_each_module_is_compiled_from_its_source(
 @each_python
 def test_code_shows_the_path_where_it_is(unpacked: Path, python: runtimes.Python, tmp_path: Path) -> None:
     printed, _ = start(python, unpacked, tmp_path, "import sys; print(sys.stdout.write.__code__.co_filename)")
-    assert printed == f"{unpacked}/firetee/log_capture/tee.py\n"
+    assert printed == f"{unpacked}/firetee/log_capture/taps/tee.py\n"
 
 
 @pytest.mark.parametrize(

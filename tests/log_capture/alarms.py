@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 ROOT, OPERATION = sys.argv[1:]
 sys.path.insert(0, ROOT)
 
-from log_capture.children import Children  # noqa: E402 - found by its path
-from log_capture.delivery import Delivery, Target  # noqa: E402
-from log_capture.fd_tail import FdTail  # noqa: E402
-from log_capture.journal import Journal  # noqa: E402
-from log_capture.journal_file import JournalFile  # noqa: E402
-from log_capture.own_fd import OwnFd  # noqa: E402
-from log_capture.pack import Packer  # noqa: E402
-from log_capture.render import Renderer  # noqa: E402
-from log_capture.ring import STDOUT, Commit  # noqa: E402
-from log_capture.shipper import Shipper  # noqa: E402
-from log_capture.source import Source  # noqa: E402
-from log_capture.tee import Tee  # noqa: E402
+from log_capture.envelope.pack import Packer  # noqa: E402
+from log_capture.envelope.render import Renderer  # noqa: E402
+from log_capture.journal.journal import Journal  # noqa: E402
+from log_capture.journal.journal_file import JournalFile  # noqa: E402
+from log_capture.journal.ring import STDOUT, Commit  # noqa: E402
+from log_capture.process.own_fd import OwnFd  # noqa: E402
+from log_capture.sending.delivery import Delivery, Target  # noqa: E402
+from log_capture.sending.shipper import Shipper  # noqa: E402
+from log_capture.sending.source import Source  # noqa: E402
+from log_capture.taps.children import Children  # noqa: E402 - found by its path
+from log_capture.taps.fd_tail import FdTail  # noqa: E402
+from log_capture.taps.tee import Tee  # noqa: E402
 
 #: Only tells a debugger which way a branch went (3.14 on): no handler runs there, and it belongs to no `try`.
 NOT_TAKEN = opmap.get("NOT_TAKEN", -1)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from log_capture.client import make_client
-from log_capture.firehose import Client, PutError
+from log_capture.firehose.choose import make_client
+from log_capture.sending.client import Client
+from log_capture.sending.failures import PutError
 from tests.fakes.firehose import ACCESS_KEY, SECRET_KEY, TOKEN, Firehose
 
 #: Far more than any answer of the fake takes; where a test waits for a deadline it sets its own.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from log_capture.capture import Capture
-from log_capture.journal_file import left_behind
+from log_capture.journal.journal_file import left_behind
 from tests.fakes.client import PATIENCE_S
 from tests.fakes.firehose import Firehose
 from tests.log_capture.clients import environ_for

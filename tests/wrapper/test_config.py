@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from log_capture.levels import RANKS
+from log_capture.envelope.levels import RANKS
 from wrapper.config import LEVELS, SETTINGS, Config
 
 ARN = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/logs"

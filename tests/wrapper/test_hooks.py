@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import wrapt
 
-from log_capture.lines import Assembler
+from log_capture.envelope.lines import Assembler
 from tests.fakes.runtime import client_module
 from wrapper.hooks import ClientFinder, wrap_client
 

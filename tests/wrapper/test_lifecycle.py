@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from log_capture.lines import Assembler
+from log_capture.envelope.lines import Assembler
 from tests.fakes.runtime import Invocation
 from wrapper.config import Config
 from wrapper.lifecycle import Lifecycle

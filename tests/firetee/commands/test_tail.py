@@ -16,7 +16,7 @@ from firetee.cloud import lines, objects
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError
 from firetee.commands.tail import tail
-from log_capture.levels import RANKS
+from log_capture.envelope.levels import RANKS
 from tests.firetee.cloud.fake_aws import REGION
 from tests.firetee.cloud.fixtures import Account, boto_session
 from tests.firetee.commands.conftest import Run

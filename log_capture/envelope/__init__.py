@@ -1,0 +1,1 @@
+"""Entries of the journal as lines, and lines as the records of a batch. Pure."""

@@ -1,0 +1,1 @@
+"""What the function writes, where it writes it: the standard streams, their descriptors, child processes."""

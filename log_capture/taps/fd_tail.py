@@ -1,0 +1,393 @@
+"""`FIRETEE_CAPTURE=fd`: what native code writes to fds 1 and 2, past Python's streams.
+
+Guarantees
+----------
+* fds 1 and 2 lead to files ("spools") that we copy from, to the original descriptors and into the journal. A file
+  never blocks its writer. (A pipe does: 10 MB printed by C code that holds the GIL would wait for a reader that waits
+  for the GIL.)
+* Python's streams write to the original descriptors themselves, so a crash loses nothing of theirs. Before each of
+  their writes the spools are looked at (two `fstat`), so that what native code wrote earlier stays in front.
+* Where the function puts another file on fd 1 or 2 (`os.dup2`), Python's stream follows it there, and back again.
+* What a crash leaves in a spool is copied by the next process of this environment (`LeftSpools`), faulthandler's dump
+  among it. How far this process had come stands in the journal's header.
+* What has been copied is punched out of the file again: its length grows, the disk it takes does not.
+
+What it costs: native output reaches the original descriptor a little later (at the latest when the function next
+writes through Python's streams, after a linger, or at the invocation's end), and a native program that opens
+/dev/stdout anew truncates the spool. Child processes of `subprocess` are not concerned (`children.py`).
+"""
+
+from __future__ import annotations
+
+import _io
+import fcntl
+import mmap
+import os
+import posix
+import stat
+
+from ..journal.ring import STDERR, STDOUT
+from ..process.guard import is_ours
+from ..process.own_fd import raised
+from ..process.signal_lock import SignalLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    #: Takes the kind of entry, the data, and the number that tells whose lines they are.
+    RecordAs = Callable[[int, bytes, int], object]
+
+_STREAMS = ((1, "stdout", STDOUT), (2, "stderr", STDERR))
+#: Whose lines: native code's, of whichever thread (threads' idents are addresses, children count from 2).
+_KEY = 0
+#: Read at a time: an entry must fit into the smallest journal, of 64 KiB (a choice).
+_READ_BYTES = 32768
+#: Give blocks back to the disk when so much has been copied (a choice).
+_PUNCH_BYTES = 1 << 20
+
+
+class _Spool:
+    """One of fds 1 and 2: `original` is what it was, `spool` the file on it now, `python` what Python writes to."""
+
+    def __init__(self, fd: int, kind: int, original: int, python: int) -> None:
+        self.fd = fd
+        self.kind = kind
+        self.original = original
+        self.python = python
+        self.spool = -1
+        self.path = ""
+        self.identity = (0, 0)  # of the spool
+        self.elsewhere: tuple[int, int] | None = None  # the file that the function has put on `fd` itself
+        self.owner = self  # the one whose spool it is: both have one where both were one file, which keeps the order
+        self.copied = self.punched = 0  # bytes
+
+
+class FdTail:
+    """Follows what is written to fds 1 and 2 of this process.
+
+    `stem` is the path that the spools' names begin with (the journal's, without its suffix), None for memory only.
+    `record(kind, data, key)` is `Journal.append_as` or stands for it; `progress(stdout, stderr)` is
+    `Journal.note_copied`; `function_wrapper` is wrapt's.
+    """
+
+    def __init__(
+        self,
+        stem: str | None,
+        *,
+        record: RecordAs,
+        progress: Callable[[int, int], object],
+        failed: Callable[[BaseException], None],
+        function_wrapper: Any,
+    ) -> None:
+        self._record = record
+        self._progress = progress
+        self._failed = failed
+        self._spools: list[_Spool] = []
+        self._function_wrapper = function_wrapper
+        self._stem = stem
+        self._pid = posix.getpid()
+        self._new_lock()
+
+    def install(self, sys: ModuleType) -> None:
+        """Take over fds 1 and 2, and make Python's streams anew on what they were. Before the tees are put on."""
+        for fd, name, kind in _STREAMS:
+            stream = getattr(sys, name)
+            if type(stream) is not _io.TextIOWrapper or stream.fileno() != fd:
+                continue  # closed, or replaced by something of the function's own: left as it is
+            stream.flush()
+            original, python = raised(posix.dup(fd)), raised(posix.dup(fd))
+            remade = _remade(stream, python, f"<{name}>")
+            self._spools.append(_Spool(fd, kind, original, python))
+            if getattr(sys, f"__{name}__") is stream:
+                setattr(sys, f"__{name}__", remade)
+            setattr(sys, name, remade)
+        self._redirect()
+        wrapper = self._function_wrapper
+        for name in ("execv", "execve"):
+            setattr(os, name, wrapper(getattr(os, name), self._around_exec))
+
+    @property
+    def originals(self) -> dict[int, int]:
+        """What fds 1 and 2 were: descriptors of ours, for those that were taken over."""
+        return {spool.fd: spool.original for spool in self._spools}
+
+    # ---- any thread ------------------------------------------------------------------------------------------------
+
+    def before_write(self) -> None:
+        """Python's streams are about to write: copy what is in front of it; follow where the function has moved."""
+        try:
+            for spool in self._spools:
+                try:
+                    status = posix.fstat(spool.fd)
+                except OSError:
+                    self._follow(spool, (-1, -1))
+                    continue
+                identity = status.st_dev, status.st_ino
+                if identity != spool.identity:
+                    self._follow(spool, identity)
+                elif spool.elsewhere is not None:
+                    self._come_back(spool)
+                elif status.st_size != spool.owner.copied:
+                    self.copy()
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+
+    def copy(self) -> None:
+        """Copy what native code wrote before this call; in a forked child it is the parent's to do."""
+        if self._lock.mine or self._pid != posix.getpid():
+            return
+        try:
+            self._lock.hold(self._copy_all)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._failed(error)
+
+    def _copy_all(self) -> None:
+        for spool in self._spools:
+            if spool.owner is spool:
+                self._copy(spool)
+
+    def _copy(self, spool: _Spool) -> None:
+        size = posix.fstat(spool.spool).st_size
+        if size < spool.copied:  # someone opened /dev/stdout with O_TRUNC
+            spool.copied = spool.punched = 0
+        while spool.copied < size:
+            data = posix.pread(spool.spool, min(_READ_BYTES, size - spool.copied), spool.copied)
+            if not data:
+                break
+            # What cannot be written is recorded all the same: native code was told that it is.
+            _write_all(spool.original, data)
+            spool.copied += len(data)
+            self._record(spool.kind, data, _KEY)
+            self._note_progress()
+        if spool.copied - spool.punched >= _PUNCH_BYTES:
+            end = spool.copied - spool.copied % mmap.ALLOCATIONGRANULARITY
+            _punch(spool.spool, spool.punched, end)
+            spool.punched = end
+
+    def _note_progress(self) -> None:
+        copied = {spool.kind: spool.copied for spool in self._spools}
+        self._progress(copied.get(STDOUT, 0), copied.get(STDERR, 0))
+
+    def _follow(self, spool: _Spool, identity: tuple[int, int]) -> None:
+        """The function has put something else on `fd`, or closed it: that is where its Python stream leads, too."""
+        if spool.elsewhere == identity:
+            return
+        if spool.elsewhere is None:
+            self.copy()
+        if identity == (-1, -1):
+            # Writing to it is EBADF, as to what is closed.
+            nowhere = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
+            posix.dup2(nowhere, spool.python, inheritable=False)
+            posix.close(nowhere)
+        else:
+            posix.dup2(spool.fd, spool.python, inheritable=False)
+        spool.elsewhere = identity
+
+    def _come_back(self, spool: _Spool) -> None:
+        posix.dup2(spool.original, spool.python, inheritable=False)
+        spool.elsewhere = None
+
+    # ---- other files, other processes ------------------------------------------------------------------------------
+
+    def begin_anew(self, stem: str | None) -> None:
+        """With spools under another name: after a snapshot's restore. What is in the old ones was copied."""
+        self.copy()
+        self._remove()
+        self._stem = stem
+        self._redirect()
+
+    def forked(self) -> None:
+        """In a forked child: its native output is in its parent's spools."""
+        self._new_lock()
+
+    def streams_replaced(self, stem: str | None) -> None:
+        """In a forked worker, in which the runtime may have put other files on fds 1 and 2: take these over."""
+        self._stem, self._pid = stem, posix.getpid()
+        for spool in self._spools:
+            status = posix.fstat(spool.fd)
+            if (status.st_dev, status.st_ino) != spool.identity:
+                posix.dup2(spool.fd, spool.original, inheritable=False)
+                posix.dup2(spool.fd, spool.python, inheritable=False)
+                spool.elsewhere = None
+        self._redirect()
+
+    def leave(self) -> None:
+        """The interpreter exits: what native code writes from now on goes where it would have gone without us."""
+        if self._pid != posix.getpid():
+            return
+        self.copy()
+        self._give_back()
+        self.copy()
+        self._remove()
+        self._spools = []
+
+    def _redirect(self) -> None:
+        """Make the spools and put them on the descriptors; one for both where both were one file."""
+        owners: dict[tuple[int, int], _Spool] = {}
+        for spool in self._spools:
+            status = posix.fstat(spool.original)
+            spool.owner = owner = owners.setdefault((status.st_dev, status.st_ino), spool)
+            spool.copied = spool.punched = 0
+            if owner is spool:
+                spool.path, spool.spool = _create(self._stem, spool.fd)
+                status = posix.fstat(spool.spool)
+                spool.identity = status.st_dev, status.st_ino
+            else:
+                spool.path, spool.spool, spool.identity = "", owner.spool, owner.identity
+            posix.dup2(spool.spool, spool.fd)
+        self._note_progress()
+
+    def _give_back(self) -> None:
+        for spool in self._spools:
+            if spool.elsewhere is None:
+                posix.dup2(spool.original, spool.fd)
+
+    def _remove(self) -> None:
+        for fd in {spool.spool for spool in self._spools}:
+            posix.close(fd)
+        for spool in self._spools:
+            if spool.path:
+                _unlink(spool.path)
+
+    def _around_exec(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """`os.execv` and `os.execve`: another program takes our place, and nobody will copy for it."""
+        if self._pid != posix.getpid():
+            return wrapped(*args, **kwargs)
+        self.copy()
+        self._give_back()
+        try:
+            return wrapped(*args, **kwargs)
+        finally:  # there is no such program
+            for spool in self._spools:
+                if spool.elsewhere is None:
+                    posix.dup2(spool.spool, spool.fd)
+
+    def _new_lock(self) -> None:
+        self._lock = SignalLock()
+
+
+class LeftSpools:
+    """What a dead process left in its spools, behind what it had copied."""
+
+    def __init__(self, stem: str, copied: tuple[int, int]) -> None:
+        self._paths = [_path(stem, fd) for fd, _, _ in _STREAMS]
+        self._left: list[tuple[int, int, int, int, int]] = []  # fd, kind, descriptor, first byte, time in us
+        for (fd, _, kind), path, start in zip(_STREAMS, self._paths, copied, strict=True):
+            try:
+                spool = posix.open(path, posix.O_RDONLY | posix.O_NOFOLLOW | posix.O_CLOEXEC | posix.O_NONBLOCK)
+            except OSError:
+                continue
+            status = posix.fstat(spool)
+            private = stat.S_ISREG(status.st_mode) and status.st_uid == posix.geteuid() and not status.st_mode & 0o077
+            if private and status.st_size > start:
+                self._left.append((fd, kind, spool, start, status.st_mtime_ns // 1000))
+            else:
+                posix.close(spool)
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def echo(self, originals: dict[int, int]) -> None:
+        """Write it to where it would have gone: `originals` are this process's descriptors for fds 1 and 2."""
+        for fd, _, spool, at, _ in self._left:
+            while data := posix.pread(spool, _READ_BYTES, at):
+                _write_all(originals.get(fd, fd), data)
+                at += len(data)
+
+    def read(self, offset: int) -> tuple[int, int, bytes] | None:
+        """For `DeadJournal.read_on`: stdout's first, then stderr's."""
+        for _, kind, spool, start, time_us in self._left:
+            size = posix.fstat(spool).st_size - start
+            if offset < size:
+                return kind, time_us, posix.pread(spool, min(_READ_BYTES, size - offset), start + offset)
+            offset -= size
+        return None
+
+    def close(self) -> None:
+        """Leave them to a later process."""
+        for _, _, spool, _, _ in self._left:
+            posix.close(spool)
+        self._left = []
+
+    def discard(self) -> None:
+        """All of it was delivered."""
+        self.close()
+        for path in self._paths:
+            _unlink(path)
+
+
+def _path(stem: str, fd: int) -> str:
+    return f"{stem}.fd{fd}"
+
+
+def _create(stem: str | None, fd: int) -> tuple[str, int]:
+    """A new spool, private and for appending: its path ("" in memory) and a descriptor."""
+    if stem is not None:
+        path = _path(stem, fd)
+        flags = posix.O_RDWR | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
+        try:
+            return path, raised(posix.open(path, flags, 0o600))
+        except OSError:  # the disk is full, or the directory has gone
+            pass
+    spool = posix.memfd_create("firetee", posix.MFD_CLOEXEC)
+    fcntl.fcntl(spool, fcntl.F_SETFL, posix.O_APPEND)
+    return "", raised(spool)
+
+
+def _remade(stream: Any, fd: int, name: str) -> Any:
+    """A text stream like `stream`, on `fd`; as `create_stdio` makes it (CPython, Python/pylifecycle.c)."""
+    raw: Any = _io.FileIO(fd, "wb", closefd=False)
+    raw.name = name
+    buffer: Any = _io.BufferedWriter(raw) if hasattr(stream.buffer, "raw") else raw
+    text: Any = _io.TextIOWrapper(
+        buffer,
+        encoding=stream.encoding,
+        errors=stream.errors,
+        newline="\n",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+    text.mode = stream.mode
+    return text
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        try:
+            left = left[posix.write(fd, left) :]
+        except BlockingIOError:
+            _wait_for_room(fd)
+        except OSError:
+            return  # nobody reads it any more
+
+
+def _wait_for_room(fd: int) -> None:
+    from select import POLLOUT, poll
+
+    waiting = poll()
+    waiting.register(fd, POLLOUT)
+    waiting.poll()
+
+
+def _punch(fd: int, start: int, end: int) -> None:
+    """Give the blocks between two offsets back (whole pages); the file keeps its length. Not every filesystem can."""
+    try:
+        with mmap.mmap(fd, end - start, offset=start) as window:
+            window.madvise(mmap.MADV_REMOVE)
+    except (OSError, ValueError):
+        pass
+
+
+def _unlink(path: str) -> None:
+    try:
+        posix.unlink(path)
+    except OSError:
+        pass
