@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("firetee.commands.status:status", "Show which functions have firetee, and where they send"),
     "tail": ("firetee.commands.tail:tail", "Show delivered lines, from a stream's bucket"),
     "search": ("firetee.commands.search:search", "Search delivered lines of the past, in a stream's bucket"),
+    "cost": ("firetee.commands.cost:cost", "Compute what lines cost a month, with your numbers"),
     "local": ("firetee.commands.local:command", "Run a function here, through the layer, and watch its lines arrive"),
 }
 
