@@ -15,7 +15,7 @@ from firetee.commands.common import EXIT_CODES, Command, console, failures_shown
 
 _NAME = re.compile(r"^[a-zA-Z][a-zA-Z0-9-]{0,39}$")
 """What CloudFormation takes as a stack's name, kept short enough to be the beginning of a bucket's."""
-FILES = ("app.py", "template.yaml", "events/hello.json", "README.md")
+FILES = ("function/app.py", "template.yaml", "events/hello.json", "README.md")
 
 
 @click.command(cls=Command, epilog=EXIT_CODES)
@@ -52,7 +52,7 @@ def new(name: str, directory: Path | None, zip_path: Path | None, as_json: bool)
     out = console()
     for file in made:
         out.print(f"  {target / file}")
-    out.print(f"\nTry it here:  cd {target} && firetee local app.handler --event events/hello.json")
+    out.print(f"\nTry it here:  cd {target}/function && firetee local app.handler --event ../events/hello.json")
     out.print(f"Deploy it:    cd {target} && sam deploy --guided --stack-name {name}")
 
 

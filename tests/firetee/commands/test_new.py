@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,14 +21,20 @@ def test_a_new_project_holds_function_template_event_and_layer(
     result = run(new, "hello", "--zip", layer_zip)
     assert result.exit_code == 0, result.output
     made = {str(path.relative_to(tmp_path / "hello")) for path in (tmp_path / "hello").rglob("*") if path.is_file()}
-    assert made == {"app.py", "template.yaml", "events/hello.json", "README.md", "firetee-layer.zip"}
+    assert made == {"function/app.py", "template.yaml", "events/hello.json", "README.md", "firetee-layer.zip"}
     assert (tmp_path / "hello" / "firetee-layer.zip").read_bytes() == layer_zip.read_bytes()
     assert "@NAME@" not in "".join((tmp_path / "hello" / each).read_text() for each in made - {"firetee-layer.zip"})
 
 
+def test_the_functions_package_is_its_code_without_the_layers_zip(run: Run, layer_zip: Path, tmp_path: Path) -> None:
+    run(new, "hello", "--zip", layer_zip, "--directory", tmp_path / "project")
+    (code,) = re.findall(r"CodeUri: (\S+)", (tmp_path / "project" / "template.yaml").read_text())
+    assert [path.name for path in (tmp_path / "project" / code).iterdir()] == ["app.py"]
+
+
 def test_the_new_function_runs(run: Run, layer_zip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(new, "hello", "--zip", layer_zip, "--directory", tmp_path / "project")
-    handler = runpy.run_path(str(tmp_path / "project" / "app.py"))["handler"]
+    handler = runpy.run_path(str(tmp_path / "project" / "function" / "app.py"))["handler"]
     event = json.loads((tmp_path / "project" / "events" / "hello.json").read_text())
     assert handler(event, SimpleNamespace(function_name="hello")) == {"ok": True}
     assert capsys.readouterr().out == "hello from hello\n"
