@@ -10,6 +10,7 @@ import json
 import re
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -26,7 +27,8 @@ COLUMNS |= {"function": "VARCHAR", "environment": "VARCHAR", "seq": "BIGINT"}
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of a bucket in the current folder: an error that was delivered twice, and an ordinary line."""
     now = datetime.now(timezone.utc)
-    error = {"time": "2026-11-23T13:50:32Z", "type": "function", "record": {"errorType": "KeyError"}, "level": "ERROR"}
+    error: dict[str, Any] = {"time": "2026-11-23T13:50:32Z", "type": "function", "level": "ERROR"}
+    error |= {"record": {"errorType": "KeyError"}}
     error |= {"requestId": "r", "function": "orders", "environment": "9f86d0818842", "seq": 1}
     plain = {**error, "record": "fine", "level": "INFO", "seq": 0}
     folder = tmp_path / "lines" / f"day={now:%Y-%m-%d}" / f"hour={now:%H}"
