@@ -3,6 +3,7 @@
 #   make demo     functions in the real emulator, through the layer, into an embedded Firehose: see it work
 #   make test     the tests, with a quick subset of the versions matrix
 #   make matrix   end to end on every CPython and every version of the runtime client
+#   make suites   the tests of other libraries, bare and through the wrapper (not part of make test)
 #   make check    ruff and mypy
 #   make layer    dist/firetee-layer.zip
 #   make release  all files of a release, up to the uploads (docs/releasing.md)
@@ -23,7 +24,7 @@ CHECK := $(VENV)/.check
 BENCH := $(VENV)/.bench
 
 .DELETE_ON_ERROR:
-.PHONY: linux demo test matrix check layer release bench lock clean
+.PHONY: linux demo test matrix suites check layer release bench lock clean
 
 test: linux $(READY)
 	@$(BIN)/python -m firetee.prefetch
@@ -35,6 +36,9 @@ demo: linux $(DEMO)
 matrix: linux $(READY)
 	@$(BIN)/python -m firetee.prefetch --matrix
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/end_to_end tests/wrapper/test_program.py
+
+suites: linux $(READY)
+	$(BIN)/python -m tests.suites
 
 check: $(CHECK)
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""The test suites of libraries that live on streams, processes and signals: `make suites`."""
