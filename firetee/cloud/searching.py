@@ -25,7 +25,7 @@ from firetee.cloud.lines import Line, Wanted
 from firetee.cloud.objects import AT_ONCE, Stored
 
 MEMORY = "512MB"
-"""What DuckDB may take before it writes to the folder. A choice; a search of a gigabyte takes about 150 MB."""
+"""What DuckDB may take before it writes to the folder. A choice; searches of a gigabyte took 160 to 370 MB in all."""
 GROUP_BYTES = 64 << 20
 """Objects are fetched and read in groups of about this size, the next while DuckDB reads the one before. A choice."""
 GROUP_OBJECTS = 256
