@@ -111,12 +111,13 @@ class Boot:
         try:
             self._watch.start()
             shipper.watch(self._watch.descriptor, self._sigterm)
+            shipper.on_start_again = self._watch.listen
         except (AttributeError, ImportError, TypeError, ValueError) as error:  # another `faulthandler` than we know
             self.messages.warning(
                 f"SIGTERM is not heard on this Python ({error}): what is written just before the environment shuts "
                 "down may be lost with it"
             )
-        shipper.on_start_again = self._watch.listen
+            shipper.on_start_again = _nothing
         shipper.on_deadline = self.lifecycle.warn_of_timeout
         self.capture.start(send_left=send_left)
 

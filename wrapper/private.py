@@ -26,7 +26,7 @@ def load_function_wrapper(folder: str) -> Any:
     """
     try:
         return _load_wrapt(folder).FunctionWrapper
-    except (ImportError, AttributeError, LookupError, TypeError):  # a CPython that wrapt or we do not know
+    except (ImportError, AttributeError, LookupError, SystemError, TypeError):  # a CPython that wrapt or we do not know
         from .wrapping import FunctionWrapper
 
         return FunctionWrapper

@@ -13,11 +13,15 @@ any thread.
 from __future__ import annotations
 
 import _signal
-import faulthandler
 import posix
 from select import POLLIN, poll
 
 from log_capture.process.own_fd import OwnFd, pipe
+
+try:
+    from faulthandler import register, unregister
+except ImportError:  # a Python that we do not know: SIGTERM is not heard there, and `start` says so
+    register = unregister = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +42,12 @@ class SigtermWatch:
         self._dealt_with = False  # the function had a handler of its own when the newest one came
 
     def start(self) -> None:
-        """Listen from now on; in a forked child, anew with a pipe of its own."""
+        """Listen from now on; in a forked child, anew with a pipe of its own.
+
+        Raises `ImportError`, `TypeError` or `ValueError` where `faulthandler` is not the one that we know.
+        """
+        if register is None or unregister is None:
+            raise ImportError("faulthandler has no register and unregister")
         for end in (self._read, self._write):
             if end is not None:
                 end.close()
@@ -56,8 +65,9 @@ class SigtermWatch:
 
     def stop(self) -> None:
         """Give the signal back. Any thread."""
-        self._pid = 0
-        faulthandler.unregister(_SIGTERM)
+        if self._pid:
+            self._pid = 0
+            unregister(_SIGTERM)
 
     def came(self) -> bool:
         """Whether SIGTERM came since the last call."""
@@ -86,13 +96,13 @@ class SigtermWatch:
 
     def listen(self) -> None:
         """Stand in front of whatever SIGTERM does now. Any thread."""
-        self._pid = posix.getpid()
         # What is registered is put in front of what is there. Nothing is to be called after us where that is the
         # default (death) or nothing; a handler of the function's is.
         handler = _signal.getsignal(_SIGTERM)
         if handler != _signal.SIG_IGN:
             assert self._write is not None
-            faulthandler.register(_SIGTERM, file=self._write.fd, all_threads=False, chain=callable(handler))
+            register(_SIGTERM, file=self._write.fd, all_threads=False, chain=callable(handler))
+        self._pid = posix.getpid()
 
     def _around_signal(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`signal.signal`, by the function: its handler takes the place of the old one, and we stay in front."""
@@ -100,7 +110,7 @@ class SigtermWatch:
             return wrapped(*args, **kwargs)
         if _signal.getsignal(_SIGTERM) != _signal.SIG_DFL and self._has_news():
             self._dealt_with = True  # by the handler that is about to be replaced, before `came` was asked
-        faulthandler.unregister(_SIGTERM)
+        unregister(_SIGTERM)
         try:
             return wrapped(*args, **kwargs)
         finally:

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     Instruction = tuple[int, Any, int]
 
 
-#: How the parser of `re` is asked, and how it says "any number of times".
 def parse(pattern: str) -> Any:
     """The nodes of a pattern. Raises `UnsupportedError` where the parser is not to be had, `re.error` as `re` does."""
     if not hasattr(sre_parse, "parse") or not hasattr(sre_compile, "compile"):

@@ -40,6 +40,8 @@ CHANGES = {
     "no _socket": ("import socket; sys.modules['_socket'] = None", ""),
     "a fork_exec with other arguments": (_FORK_EXEC, "what subprocesses write is not captured"),
     "no faulthandler.register": ("import faulthandler; del faulthandler.register", "SIGTERM is not heard"),
+    "no faulthandler.unregister": ("import faulthandler; del faulthandler.unregister", "SIGTERM is not heard"),
+    "no faulthandler": ("import sys; sys.modules['faulthandler'] = None", "SIGTERM is not heard"),
     "another faulthandler.register": (
         "import faulthandler; faulthandler.register = lambda signal: None",
         "SIGTERM is not heard",
@@ -63,12 +65,17 @@ re._parser = STAND_IN(name, parse=parse)
 """,
 }
 SOURCE = """
-    import logging, subprocess, sys
+    import logging, os, subprocess, sys
     print("at import")
     def handler(event, context):
         print("number", event["number"])
         logging.getLogger().warning("logged")
         subprocess.run(["echo", "from a child"])
+        pid = os.fork()
+        if not pid:
+            print("forked")
+            os._exit(0)
+        os.waitpid(pid, 0)
         return event["number"]
 """
 EVENTS = [{"number": 1}, {"number": 2}]
