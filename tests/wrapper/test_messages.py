@@ -81,4 +81,8 @@ def test_messages_are_also_records_where_that_is_wanted(pipe: tuple[int, Callabl
 
 
 def test_a_closed_stderr_is_nobody_s_problem() -> None:
-    Messages("WARNING", -1).warning("to nobody")
+    messages = Messages("WARNING", -1)
+    records: list[str] = []
+    messages.also(records.append)
+    messages.warning("to nobody")
+    assert records == ["WARNING to nobody"]

@@ -452,9 +452,12 @@ def test_stopped_for_good_it_does_not_start_again(sender: Sender) -> None:
     assert not sender.shipper.running_thread
 
 
-def test_a_nudge_never_blocks(sender: Sender) -> None:
+def test_a_nudge_never_blocks_and_the_thread_goes_on(sender: Sender) -> None:
     for _ in range(100_000):
         sender.shipper.nudge()
+    sender.write("line")
+    assert sender.flush()
+    assert sender.lines == ["line"]
 
 
 def test_the_thread_takes_no_signal_that_is_sent_to_the_process(sender: Sender) -> None:
