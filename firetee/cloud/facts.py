@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 from firetee.cloud import arns, layers, policy, settings, streams
@@ -10,7 +10,7 @@ from firetee.cloud.aws import Cloud
 from firetee.cloud.checks import Facts, StreamSeen
 from firetee.cloud.errors import explain, is_missing
 from firetee.cloud.state import FunctionState
-from firetee.cloud.wiring import LAYER_NAME, STREAM_VARIABLE, is_ours
+from firetee.cloud.wiring import LAYER_NAME, is_ours, named_streams
 
 T = TypeVar("T")
 Otherwise = TypeVar("Otherwise")
@@ -50,12 +50,6 @@ def gather(cloud: Cloud, function: FunctionState) -> Facts:
 def _compiled_for(cloud: Cloud, function: FunctionState) -> tuple[str, ...] | None:
     ours = [arn for arn in function.layers if is_ours(arn, known=function.our_layers)]
     return ask_or(lambda: layers.compiled_for(cloud, ours[0]), None) if ours else None
-
-
-def named_streams(env: Mapping[str, str]) -> list[str]:
-    """The streams that the function's variables name."""
-    text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
-    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _our_layer(function: FunctionState) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import WrongUsage, is_denied
 from firetee.cloud.state import is_served
+from firetee.cloud.wiring import named_streams
 
 
 def parse_tags(texts: Sequence[str]) -> dict[str, str]:
@@ -32,9 +33,9 @@ class Use(NamedTuple):
 def in_use(cloud: Cloud, uses: Callable[[Use], bool]) -> bool:
     """Whether some function of the region uses a thing; also if that may not be looked at: then nothing is deleted."""
     try:
-        for config in _configurations(cloud):
+        for config in configurations(cloud):
             env = (config.get("Environment") or {}).get("Variables") or {}
-            named = [each.strip().rpartition("/")[2] for each in env.get("FIRETEE_STREAM", "").split(",")]
+            named = [each.rpartition("/")[2] for each in named_streams(env)]
             if uses(Use(tuple(each["Arn"] for each in config.get("Layers") or []), tuple(named))):
                 return True
     except Exception as error:
@@ -44,7 +45,8 @@ def in_use(cloud: Cloud, uses: Callable[[Use], bool]) -> bool:
     return False
 
 
-def _configurations(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
+def configurations(cloud: Cloud) -> Iterator[Mapping[str, Any]]:
+    """The configuration of each function of the region, as `ListFunctions` has it."""
     for page in cloud.client("lambda").get_paginator("list_functions").paginate():
         yield from page["Functions"]
 
@@ -56,7 +58,7 @@ def select(cloud: Cloud, tags: Mapping[str, str]) -> list[str]:
     """
     names = {
         each["FunctionName"]: each["FunctionArn"]
-        for each in _configurations(cloud)
+        for each in configurations(cloud)
         if is_served(each.get("Runtime", ""))
     }
     if tags:

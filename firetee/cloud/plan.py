@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from firetee import layer as layer_sources
-from firetee.cloud import arns, policy, undo, wiring
+from firetee.cloud import arns, permissions, undo, wiring
 from firetee.cloud.errors import CloudError
 from firetee.cloud.layers import LayerZip
+from firetee.cloud.permissions import Present
 from firetee.cloud.state import KNOWN_RUNTIMES, FunctionState, is_served
 from firetee.cloud.steps import (
     NEW_LAYER,
     AwaitUpdate,
     Confirm,
+    GrantPermission,
     PublishLayer,
+    RevokePermission,
     RewireFunction,
-    SetRolePolicy,
     SetTags,
     Step,
 )
@@ -98,22 +99,12 @@ def settings_of(wish: Wish, function: FunctionState) -> dict[str, str]:
     return settings
 
 
-def permission(function: FunctionState, env: Mapping[str, str]) -> dict[str, Any]:
-    """The policy document that a function with these variables needs: to put records, or to assume the role that
-    may."""
-    role = env.get("FIRETEE_ROLE_ARN", "")
-    if role:
-        return policy.allow(policy.ASSUME_ACTION, role)
-    streams = [arns.stream(text, function.region, function.account) for text in _streams(env[wiring.STREAM_VARIABLE])]
-    return policy.allow(policy.PUT_ACTION, *(stream.text for stream in streams if stream))
-
-
-def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Sequence[Step] = ()) -> Plan:
+def plan_attach(function: FunctionState, wish: Wish, present: Present, before: Sequence[Step] = ()) -> Plan:
     """What it takes to have firetee on the function as wished.
 
-    `policy_now` is the role's inline policy `policy.name_for(...)`, or None. `before` are steps that make the stream.
-    Order matters: the permission comes before the layer needs it, and what was there is written down before it is
-    changed. Raises CloudError if it cannot work.
+    `present` are the policies of firetee's on its role. `before` are steps that make the stream. Order matters: the
+    permission comes before the layer needs it, and what was there is written down before it is changed; a permission
+    that is needed no longer goes last. Raises CloudError if it cannot work.
     """
     check_supported(function)
     now = Wiring(dict(function.env), function.layers)
@@ -127,17 +118,24 @@ def plan_attach(function: FunctionState, wish: Wish, policy_now: Any, before: Se
     found: list[Step] = list(before)
     if layer == NEW_LAYER:
         found.append(PublishLayer(wish.layer_name, wish.zip_))
-    document = permission(function, wanted.env) if wish.change_role else None
-    if document is not None and policy_now != document:
-        name = policy.name_for(function.name, function.region)
-        found.append(SetRolePolicy(function.role_arn, name, policy_now, document, function.name))
+    documents = permissions.wanted(wanted.env, function.region, function.account) if wish.change_role else {}
+    found += [
+        GrantPermission(function.role_arn, name, present.policies.get(name), document, function=function)
+        for name, document in documents.items()
+        if present.policies.get(name) != document
+    ]
     if wanted != now:
         record = undo.encode(
             wiring.remember(now, _record(function), layer_name=wish.layer_name, known=function.our_layers)
         )
         found += _tag_steps(function, record)
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
-        found.append(Confirm(function, record, document))
+        found.append(Confirm(function, record, documents))
+    if wish.change_role:
+        former = permissions.wanted(now.env, function.region, function.account)
+        for name, document in present.unneeded().items():
+            if permissions.is_own(function, name) or (name in former and name not in documents):
+                found.append(RevokePermission(function.role_arn, name, document, None, function=function))
     behind = _left_behind(function, with_firetee=False)
     notes = (*_zip_notes(wish.zip_), *_unknown(function), *(() if behind else _versions(function))) if found else ()
     return Plan(function.name, tuple(found), (*notes, *behind))
@@ -150,12 +148,12 @@ def _zip_notes(zip_: LayerZip | None) -> tuple[str, ...]:
 
 
 def plan_detach(
-    function: FunctionState, policy_now: Any, *, purge: bool = False, layer_name: str = wiring.LAYER_NAME
+    function: FunctionState, present: Present, *, purge: bool = False, layer_name: str = wiring.LAYER_NAME
 ) -> Plan:
     """What it takes to have the function as it was before `attach`.
 
     With `purge`, also what was there of firetee before that. The order is the reverse of attaching: the undo record
-    goes last.
+    goes last. Of the policies on its role, `present`, go those that no other function needs.
     """
     now = Wiring(dict(function.env), function.layers)
     record = _record(function)
@@ -165,11 +163,20 @@ def plan_detach(
     found: list[Step] = []
     if wanted != now:
         found += [RewireFunction(function, now, wanted), AwaitUpdate(function.name)]
-    if policy_now is not None:
-        name = policy.name_for(function.name, function.region)
-        found.append(SetRolePolicy(function.role_arn, name, policy_now, None, function.name))
+    found += [
+        RevokePermission(function.role_arn, name, document, None, function=function)
+        for name, document in present.unneeded().items()
+    ]
     found += _tag_steps(function, {})
-    return Plan(function.name, tuple(found), _left_behind(function, with_firetee=True))
+    return Plan(function.name, tuple(found), (*_unclear(function, present), *_left_behind(function, with_firetee=True)))
+
+
+def _unclear(function: FunctionState, present: Present) -> tuple[str, ...]:
+    return tuple(
+        f"The role {arns.role_name(function.role_arn)} keeps the policy {name}: whether another function needs it "
+        "cannot be told without lambda:ListFunctions."
+        for name in sorted(present.unclear)
+    )
 
 
 def plan_upgrade(

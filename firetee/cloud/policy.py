@@ -1,4 +1,4 @@
-"""The permissions that firetee asks for: one inline policy on the function's role, one action on one resource."""
+"""The permissions that firetee asks for: inline policies on the function's role, each one action on one resource."""
 
 from __future__ import annotations
 
@@ -9,13 +9,29 @@ ASSUME_ACTION = "sts:AssumeRole"
 
 
 def name_for(function_name: str, region: str) -> str:
-    """The inline policy's name. Roles are shared, within a region and across them: each function has a policy of its
-    own, so that detaching one never takes a permission from another. At most 102 characters of IAM's 128."""
+    """The inline policy that earlier versions wrote for each function."""
     return f"firetee-{region}-{function_name}"
 
 
-def allow(action: str, *resources: str) -> dict[str, Any]:
-    """A policy that allows one action on these resources."""
+def shared_prefix(region: str) -> str:
+    """What the policies begin with that functions of a region share. Roles are shared across regions, and from one of
+    them it cannot be told who needs a policy in another: each region has policies of its own."""
+    return f"firetee.{region}."
+
+
+def name_to_put(region: str, stream_name: str, stream_region: str) -> str:
+    """The policy for functions of `region` that put records into a stream. At most 109 of IAM's 128 characters."""
+    return f"{shared_prefix(region)}{stream_name}" + f"@{stream_region}" * (stream_region != region)
+
+
+def name_to_assume(region: str, role_arn: str) -> str:
+    """The policy for functions of `region` that assume a role, which is mostly another account's."""
+    account = role_arn.split(":")[4] if role_arn.count(":") >= 5 else ""
+    return f"{shared_prefix(region)}{role_arn.rsplit('/', 1)[-1]}@{account}"
+
+
+def allow(action: str, resource: str) -> dict[str, Any]:
+    """A policy that allows one action on one resource."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -23,7 +39,7 @@ def allow(action: str, *resources: str) -> dict[str, Any]:
                 "Sid": "Firetee",
                 "Effect": "Allow",
                 "Action": action,
-                "Resource": resources[0] if len(resources) == 1 else list(resources),
+                "Resource": resource,
             }
         ],
     }

@@ -11,12 +11,13 @@ what somebody else has come to use.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from firetee.cloud import arns, fleet, layers, policy
+from firetee.cloud import arns, fleet, layers, permissions
 from firetee.cloud import undo as undo_record
 from firetee.cloud.aws import PROPAGATION_PATIENCE_S, UPDATE_PATIENCE_S, Cloud
 from firetee.cloud.errors import CloudError, Conflict, code_of, is_denied, is_missing
@@ -37,6 +38,10 @@ class Made:
     layer_was_there: bool = False
     """Somebody else published the same content meanwhile: not ours to delete."""
     function_changed: bool = False
+    found: set[str] = field(default_factory=set)
+    """Policies that were there already when they were to be written: not ours to take back."""
+    revoked: set[str] = field(default_factory=set)
+    """Policies that were taken away."""
     kept: list[str] = field(default_factory=list)
     """What `undo` left as it is, because somebody else uses it by now."""
 
@@ -112,14 +117,13 @@ class PublishLayer:
 
 @dataclass(frozen=True)
 class SetRolePolicy:
-    """Make the role's inline policy `name` say `after`; None takes it away. `function_name` or
-    `stream_name` is who needs it."""
+    """Make the role's inline policy `name` say `after`; None takes it away. `stream_name` is the stream whose delivery
+    needs it."""
 
     role_arn: str
     name: str
     before: Any
     after: Any
-    function_name: str = ""
     stream_name: str = ""
 
     @property
@@ -133,25 +137,15 @@ class SetRolePolicy:
 
     @property
     def by_hand(self) -> str:
-        if self.before is None:
-            return f"aws iam delete-role-policy --role-name {self.role} --policy-name {self.name}"
-        return (
-            f"aws iam put-role-policy --role-name {self.role} --policy-name {self.name} "
-            f"--policy-document '{json.dumps(self.before)}'"
-        )
+        return self._command(self.before)
 
     def changes(self) -> list[Change]:
         return [Change(f"role {self.role}, policy {self.name}", _policy_text(self.before), _policy_text(self.after))]
 
     def apply(self, cloud: Cloud, made: Made) -> None:
         if _policy_now(cloud, self.role_arn, self.name) not in (self.before, _HIDDEN):
-            raise Conflict(f"Somebody else changed the policy {self.name} while this ran.", "Run the command again.")
-        try:
-            self._set(cloud, self.after)
-        except Exception as error:
-            if not is_denied(error):
-                raise
-            raise RoleNotOurs(self) from error
+            raise self._conflict()
+        self._allowed_to_set(cloud, self.after)
 
     def undo(self, cloud: Cloud, made: Made) -> None:
         if _policy_now(cloud, self.role_arn, self.name) not in (self.after, _HIDDEN):
@@ -167,11 +161,18 @@ class SetRolePolicy:
             made.kept.append(f"policy {self.name}")
 
     def _is_needed(self, cloud: Cloud) -> bool:
-        if self.after is None:
-            return False
-        if self.stream_name:
-            return _is_there(cloud, self.stream_name)
-        return _is_attached(cloud, self.function_name)
+        return _is_there(cloud, self.stream_name)
+
+    def _conflict(self) -> Conflict:
+        return Conflict(f"Somebody else changed the policy {self.name} while this ran.", "Run the command again.")
+
+    def _allowed_to_set(self, cloud: Cloud, document: Any) -> None:
+        try:
+            self._set(cloud, document)
+        except Exception as error:
+            if not is_denied(error):
+                raise
+            raise RoleNotOurs(self.role, document, self._command(document)) from error
 
     def _set(self, cloud: Cloud, document: Any) -> None:
         iam = cloud.client("iam")
@@ -184,23 +185,78 @@ class SetRolePolicy:
             if not is_missing(error):
                 raise
 
+    def _command(self, document: Any) -> str:
+        policy = f"--role-name {self.role} --policy-name {self.name}"
+        if document is None:
+            return f"aws iam delete-role-policy {policy}"
+        return f"aws iam put-role-policy {policy} --policy-document '{json.dumps(document)}'"
+
 
 class RoleNotOurs(CloudError):
     """The role's policies may not be changed from here."""
 
     nothing_happened = True
 
-    def __init__(self, step: SetRolePolicy) -> None:
-        if step.after is None:
-            by_hand = SetRolePolicy(step.role_arn, step.name, None, step.before).by_hand
+    def __init__(self, role: str, wanted: Any, by_hand: str) -> None:
+        if wanted is None:
             remedy = f"Ask whoever owns the role to run: {by_hand}"
         else:
             remedy = (
                 "Ask whoever owns the role to add this policy, then run the command again with --no-role: "
-                + json.dumps(step.after)
+                + json.dumps(wanted)
             )
-        super().__init__(f"You may not change the role {step.role}.", remedy)
-        self.step = step
+        super().__init__(f"You may not change the role {role}.", remedy)
+
+
+@dataclass(frozen=True)
+class GrantPermission(SetRolePolicy):
+    """Allow the function's role what `after` says. Other functions on that role may live on the same policy."""
+
+    function: FunctionState = field(kw_only=True)
+
+    def apply(self, cloud: Cloud, made: Made) -> None:
+        now = _policy_now(cloud, self.role_arn, self.name)
+        if now == self.after:
+            made.found.add(self.name)  # by whoever attaches another function of this role meanwhile
+            return
+        if now not in (self.before, _HIDDEN):
+            raise self._conflict()
+        self._allowed_to_set(cloud, self.after)
+
+    def undo(self, cloud: Cloud, made: Made) -> None:
+        if self.name not in made.found:
+            super().undo(cloud, made)
+
+    def _is_needed(self, cloud: Cloud) -> bool:
+        return permissions.is_needed(cloud, self.function, self.name, by_itself=True)
+
+
+@dataclass(frozen=True)
+class RevokePermission(SetRolePolicy):
+    """Take a policy of firetee's off the function's role, unless another function has come to need it."""
+
+    function: FunctionState = field(kw_only=True)
+
+    def apply(self, cloud: Cloud, made: Made) -> None:
+        now = _policy_now(cloud, self.role_arn, self.name)
+        if now is None or self._is_needed(cloud):
+            return
+        if now not in (self.before, _HIDDEN):
+            raise self._conflict()
+        made.revoked.add(self.name)
+        self._allowed_to_set(cloud, None)
+        if self._is_needed(cloud):  # the other half of `Confirm`, as in `SetRolePolicy.undo`
+            self._set(cloud, self.before)
+            made.revoked.discard(self.name)
+
+    def undo(self, cloud: Cloud, made: Made) -> None:
+        if self.name in made.revoked and _policy_now(cloud, self.role_arn, self.name) in (None, _HIDDEN):
+            self._set(cloud, self.before)
+
+    def _is_needed(self, cloud: Cloud) -> bool:
+        if permissions.is_own(self.function, self.name):
+            return False
+        return permissions.is_needed(cloud, self.function, self.name, by_itself=False)
 
 
 @dataclass(frozen=True)
@@ -422,8 +478,8 @@ class Confirm:
 
     function: FunctionState
     tags: dict[str, str]
-    policy: Any
-    """The permission that attaching has written or found; None if the role is left alone."""
+    policies: Mapping[str, Any]
+    """The permissions that attaching has written or found, by name; none if the role is left alone."""
     title: str = "see that nobody has taken it back"
     by_hand: str = ""
 
@@ -431,11 +487,11 @@ class Confirm:
         return []
 
     def apply(self, cloud: Cloud, made: Made) -> None:
-        name = policy.name_for(self.function.name, self.function.region)
         if not _is_attached(cloud, self.function.name):
             return  # somebody has detached it since
-        if self.policy is not None and _policy_now(cloud, self.function.role_arn, name) is None:
-            SetRolePolicy(self.function.role_arn, name, None, self.policy).apply(cloud, made)
+        for name, document in self.policies.items():
+            if _policy_now(cloud, self.function.role_arn, name) is None:
+                GrantPermission(self.function.role_arn, name, None, document, function=self.function).apply(cloud, made)
         client = cloud.client("lambda")
         if not undo_record.ours(client.list_tags(Resource=self.function.arn).get("Tags") or {}):
             client.tag_resource(Resource=self.function.arn, Tags=self.tags)

@@ -32,6 +32,12 @@ class Wiring(NamedTuple):
     layers: tuple[str, ...]
 
 
+def named_streams(env: Mapping[str, str]) -> list[str]:
+    """The streams that the function's variables name."""
+    text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME, known: Collection[str] = ()) -> bool:
     """Whether a layer version is one of firetee's, told by its name, or `known` to be."""
     return layer_version_arn in known or arns.layer_name(layer_version_arn) in {layer_name, LAYER_NAME}

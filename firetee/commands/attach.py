@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from firetee import layer
-from firetee.cloud import arns, layers, payload, policy, preflight, state, streams
+from firetee.cloud import arns, layers, payload, permissions, preflight, streams
 from firetee.cloud.executor import Applied, carry_out
 from firetee.cloud.plan import Plan, Wish, plan_attach
 from firetee.cloud.preflight import Asked
@@ -109,8 +109,8 @@ def attach(
 
     def plan(name: str) -> Plan:
         function = changing.read(cloud, name, layer_name)
-        now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
-        return plan_attach(function, wish, now, stream_steps() if alone else ())
+        present = permissions.read(cloud, function)
+        return plan_attach(function, wish, present, stream_steps() if alone else ())
 
     changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done=f"attached to {stream}", shared=made)
 

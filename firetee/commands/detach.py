@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from firetee.cloud import policy, state
+from firetee.cloud import permissions
 from firetee.cloud.plan import Plan, plan_detach
 from firetee.cloud.wiring import LAYER_NAME
 from firetee.commands import changing, selecting
@@ -38,7 +38,7 @@ def detach(
 
     def plan(name: str) -> Plan:
         function = changing.read(cloud, name, layer_name)
-        now = state.read_inline_policy(cloud, function.role_arn, policy.name_for(function.name, function.region))
-        return plan_detach(function, now, purge=purge, layer_name=layer_name)
+        present = permissions.read(cloud, function, leaving=chosen)
+        return plan_detach(function, present, purge=purge, layer_name=layer_name)
 
     changing.run(cloud, chosen, plan, dry_run=dry_run, as_json=as_json, done="detached")

@@ -11,7 +11,6 @@ from rich.table import Table
 from firetee.cloud import layers, recognise, versions, wiring
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, explain
-from firetee.cloud.facts import named_streams
 from firetee.cloud.state import FunctionState, read_function
 from firetee.commands import selecting, side_by_side
 from firetee.commands.common import Command, console, failures_shown, json_option, leave, region_option
@@ -87,7 +86,7 @@ def _look(cloud: Cloud, name: str) -> Row:
 
 def _row(cloud: Cloud, function: FunctionState) -> Row:
     ours = [each for each in function.layers if wiring.is_ours(each, known=function.our_layers)]
-    streams = tuple(named_streams(function.env))
+    streams = tuple(wiring.named_streams(function.env))
     signs = [bool(ours), function.env.get(wiring.WRAPPER_VARIABLE) == wiring.EXEC_WRAPPER, bool(streams)]
     state = ATTACHED if all(signs) else PARTLY if any(signs) else BARE
     without = tuple(str(each) for each in function.published or () if not each.has_firetee and state != BARE)

@@ -9,6 +9,7 @@ import pytest
 from firetee.cloud import state
 from firetee.cloud.errors import CloudError
 from firetee.cloud.layers import LayerZip
+from firetee.cloud.permissions import Present
 from firetee.cloud.plan import Wish, plan_attach, plan_detach
 from firetee.cloud.state import FunctionState
 
@@ -23,27 +24,30 @@ WISH = Wish("app-logs", zip_=LayerZip(b"zip", "hash"))
 
 
 def test_the_permission_comes_first_and_what_was_there_is_noted_before_it_is_changed() -> None:
-    steps = [type(step).__name__ for step in plan_attach(FUNCTION, WISH, None).steps]
-    assert steps == ["PublishLayer", "SetRolePolicy", "SetTags", "RewireFunction", "AwaitUpdate", "Confirm"]
+    steps = [type(step).__name__ for step in plan_attach(FUNCTION, WISH, Present()).steps]
+    assert steps == ["PublishLayer", "GrantPermission", "SetTags", "RewireFunction", "AwaitUpdate", "Confirm"]
 
 
 def test_detaching_goes_the_other_way_round() -> None:
     attached = replace(
         FUNCTION,
         env={"MODE": "fast", "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bin/exec-wrapper", "FIRETEE_STREAM": "app-logs"},
-        tags={"firetee:undo": next(iter(plan_attach(FUNCTION, WISH, None).steps[2].changes())).after},
+        tags={"firetee:undo": next(iter(plan_attach(FUNCTION, WISH, Present()).steps[2].changes())).after},
     )
-    steps = [type(step).__name__ for step in plan_detach(attached, {"Statement": []}).steps]
-    assert steps == ["RewireFunction", "AwaitUpdate", "SetRolePolicy", "SetTags"]
+    steps = [
+        type(step).__name__
+        for step in plan_detach(attached, Present({"firetee.eu-west-1.app-logs": {"Statement": []}})).steps
+    ]
+    assert steps == ["RewireFunction", "AwaitUpdate", "RevokePermission", "SetTags"]
 
 
 def test_tags_that_cannot_be_read_stop_both_ways() -> None:
     blind = replace(FUNCTION, tags_error="not authorized to perform lambda:ListTags")
     with pytest.raises(CloudError, match="not authorized") as raised:
-        plan_attach(blind, WISH, None)
+        plan_attach(blind, WISH, Present())
     assert "lambda:ListTags" in raised.value.remedy
     with pytest.raises(CloudError, match="not authorized"):
-        plan_detach(blind, None)
+        plan_detach(blind, Present())
 
 
 @pytest.mark.parametrize(
@@ -57,24 +61,28 @@ def test_tags_that_cannot_be_read_stop_both_ways() -> None:
 )
 def test_a_stream_that_cannot_work_is_refused(stream: str, says: str) -> None:
     with pytest.raises(CloudError, match=says):
-        plan_attach(FUNCTION, replace(WISH, stream=stream), None)
+        plan_attach(FUNCTION, replace(WISH, stream=stream), Present())
 
 
-def test_several_streams_are_one_setting_and_one_permission() -> None:
+def test_several_streams_are_one_setting_and_a_permission_each() -> None:
     far = "arn:aws:firehose:us-east-1:123456789012:deliverystream/b"
     changes = [
         change
-        for step in plan_attach(FUNCTION, replace(WISH, stream=f"a, {far}"), None).steps
+        for step in plan_attach(FUNCTION, replace(WISH, stream=f"a, {far}"), Present()).steps
         for change in step.changes()
     ]
     assert f"a,{far}" in [change.after for change in changes]
     near = "arn:aws:firehose:eu-west-1:123456789012:deliverystream/a"
-    assert f"Allow firehose:PutRecordBatch on {near}, {far}" in [change.after for change in changes]
+    allowed = {change.what: change.after for change in changes if "policy" in change.what}
+    assert allowed == {
+        "role orders-role, policy firetee.eu-west-1.a": f"Allow firehose:PutRecordBatch on {near}",
+        "role orders-role, policy firetee.eu-west-1.b@us-east-1": f"Allow firehose:PutRecordBatch on {far}",
+    }
 
 
 def test_an_image_is_told_what_to_do_instead() -> None:
     with pytest.raises(CloudError) as raised:
-        plan_attach(replace(FUNCTION, package_type="Image", runtime=""), WISH, None)
+        plan_attach(replace(FUNCTION, package_type="Image", runtime=""), WISH, Present())
     assert "Container images" in raised.value.remedy
 
 

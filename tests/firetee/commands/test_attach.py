@@ -24,7 +24,7 @@ from tests.firetee.cloud.fixtures import Account, write_layer_zip
 from tests.firetee.commands.conftest import Run
 
 STREAM_ARN = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/app-logs"
-POLICY = f"firetee-{REGION}-orders"
+POLICY = f"firetee.{REGION}.app-logs"
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,7 @@ def test_functions_that_share_a_role_keep_their_permissions_when_one_is_detached
     account.function("bills", role=role)
     run(attach, "orders", "bills", "--stream", "app-logs", "--zip", layer_zip)
     run(detach, "orders")
-    assert list(account.everything("bills")["policies"]) == [f"firetee-{REGION}-bills"]
+    assert list(account.everything("bills")["policies"]) == [POLICY]
 
 
 def test_a_dry_run_shows_the_difference_and_changes_nothing(
@@ -241,7 +241,8 @@ def test_a_stream_in_another_account_needs_a_role_and_gets_only_that_permission(
     assert "Give --force if it is right." in blind.output
     assert run(attach, "orders", "--stream", far, "--role-arn", role, "--zip", layer_zip, "--force").exit_code == 0
     assert account.env()["FIRETEE_STREAM"] == far
-    statement = account.everything()["policies"][POLICY]["Statement"][0]
+    policies = account.everything()["policies"]
+    statement = policies[f"firetee.{REGION}.writer@210987654321"]["Statement"][0]
     assert (statement["Action"], statement["Resource"]) == ("sts:AssumeRole", role)
 
 
