@@ -152,8 +152,13 @@ def _whole(envelopes: Iterable[Envelope]) -> list[Envelope]:
 def _text(envelope: Envelope, unseen: Mapping[str, int]) -> str | None:
     """Which of the unseen texts an envelope carries, if any: the text itself, or JSON that says the same."""
     record = envelope["record"]
+    if isinstance(record, dict) and "stackTrace" in record:  # an uncaught error in the runtime's text format
+        record = record.get("text", record)
     if isinstance(record, str):
-        return record if unseen.get(record) else None
+        if unseen.get(record):
+            return record
+        ending = "\t" + record  # the message of a line of logging
+        return next((text for text, left in unseen.items() if left and text[:1] == "[" and text.endswith(ending)), None)
     return next((text for text, count in unseen.items() if count and _says(text, record)), None)
 
 

@@ -21,7 +21,9 @@ from log_capture.process.own_fd import OwnFd, pipe
 try:
     from faulthandler import register, unregister
 except ImportError:  # a Python that we do not know: SIGTERM is not heard there, and `start` says so
-    register = unregister = None  # type: ignore[assignment]
+    _can_listen = False
+else:
+    _can_listen = True
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class SigtermWatch:
 
         Raises `ImportError`, `TypeError` or `ValueError` where `faulthandler` is not the one that we know.
         """
-        if register is None or unregister is None:
+        if not _can_listen:
             raise ImportError("faulthandler has no register and unregister")
         for end in (self._read, self._write):
             if end is not None:

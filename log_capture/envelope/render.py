@@ -19,6 +19,7 @@ from time import gmtime
 from .jsonline import parse
 from .levels import level_of_record, level_of_text
 from .limits import MAX_RECORD_BYTES
+from .runtime_text import error_of, message_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ _MAY_BEGIN_OBJECT = frozenset("{ \t\r\n")
 
 #: Shapes kept: one per invocation, stream and level; a choice that bounds memory.
 _MAX_SHAPES = 32
+
+#: An error that is taken apart is in its envelope twice, and a character may be six bytes: a choice, so that it fits.
+_ERROR_GROWS = 16
 
 #: Room for ``,"part":[k,n]`` and the digits of seq in a part; a choice (8 + 2 * 10 + 3 + 20 at most).
 _PART_BYTES = 64
@@ -107,7 +111,7 @@ class Renderer:
             if not is_object and (
                 not plain
                 or (parse_json and "{" in text and text[0] in _MAY_BEGIN_OBJECT)  # few texts have a brace anywhere
-                or (level is None and stream == "log")
+                or stream == "log"
             ):
                 understood = self._understand(stream, level, text)
                 if understood is None:
@@ -115,6 +119,8 @@ class Renderer:
                 text, level, is_object, is_metrics = understood
                 if is_metrics and kind == "function":
                     kind = METRICS
+                if stream == "log" and not is_object and text[:1] == "[":
+                    text, level, is_object = self._take_apart(time_us, text, level, context)
             if is_object and ("\n" in text or "\r" in text):
                 text = _on_one_line(text)
             micros = time_us - second_us
@@ -203,6 +209,16 @@ class Renderer:
         if redacted is not text:
             is_object = is_object and parse(redacted) is not None
         return redacted, level, is_object, is_metrics and is_object
+
+    def _take_apart(self, time_us: int, text: str, level: str | None, context: str) -> tuple[str, str | None, bool]:
+        """Text, level and whether the text is a JSON object, of what the runtime wrote in its text format."""
+        second = time_us // 1_000_000
+        seconds = _second_text(second)[9:28].decode(), _second_text(second - 1)[9:28].decode()
+        found = message_of(text, level, context, seconds)
+        if found is not None:
+            return *found, self._parse_json and found[0][:1] in _MAY_BEGIN_OBJECT and parse(found[0]) is not None
+        error = error_of(text) if len(text) < self._max_bytes // _ERROR_GROWS else None
+        return (text, level, False) if error is None else (error, level, True)
 
     def _shape(
         self, kind: str, stream: str | None, level: str | None, context: str, is_object: bool

@@ -33,8 +33,10 @@ def test_an_error_of_the_handler_is_one_record_with_its_traceback(stage: Stage, 
     """
     result = stage.run(source, telemetry=telemetry)
     (line,) = error_lines(result)
-    assert line["record"].startswith("[ERROR] ValueError: unlucky\nTraceback (most recent call last):\n")
-    assert "in deeper" in line["record"]
+    assert (line["record"]["errorType"], line["record"]["errorMessage"]) == ("ValueError", "unlucky")
+    assert "in handler" in line["record"]["stackTrace"][0]
+    assert "in deeper" in line["record"]["stackTrace"][1]
+    assert line["record"]["text"].startswith("[ERROR] ValueError: unlucky\nTraceback (most recent call last):\n")
     assert (line["level"], line["stream"]) == ("ERROR", "log")
     assert line["requestId"]
     (done,) = (line for line in result.lines if line["type"] == "platform.runtimeDone")
@@ -71,7 +73,7 @@ def test_an_error_of_the_init_arrives(stage: Stage, name: str, telemetry: bool) 
     if name != "syntax error":
         assert "importing" in result.records()
     if error_type.startswith("Runtime."):
-        assert error_type in errors[0]["record"]
+        assert errors[0]["record"]["errorType"] == error_type
     assert "platform.initRuntimeDone" in [line["type"] for line in result.lines]
 
 
