@@ -22,6 +22,7 @@ from rich.text import Text
 from firetee import fetch, journey, layer, runtimes
 from firetee.embedded.firehose import EmbeddedFirehose
 from firetee.emulator import Function, Response
+from firetee.record import text_of
 from firetee.rehearsal import Place, Rehearsal, prepare, rehearse
 from firetee.screen import short
 
@@ -122,7 +123,7 @@ def _envelope(envelope: journey.Envelope) -> Text:
     if level := envelope.get("level"):
         text.append(f"{level} ", "yellow" if level != "INFO" else "green")
     record = envelope["record"]
-    return text.append(short(record) if isinstance(record, str) else json.dumps(record, ensure_ascii=False))
+    return text.append(short(text_of(record)))
 
 
 def _as_json(example: Example, done: Rehearsal) -> dict[str, Any]:

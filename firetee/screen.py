@@ -13,6 +13,7 @@ from rich.text import Text
 from firetee import journey
 from firetee.embedded.firehose import Stored
 from firetee.emulator import Response
+from firetee.record import text_of
 from firetee.rehearsal import Rehearsal, records_of
 
 REQUEST_ID = re.compile(r"\b([0-9a-f]{8})(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
@@ -35,7 +36,7 @@ def one_line(envelope: journey.Envelope, took_ms: float | None) -> Text:
     """An envelope for people: time, how long it took, where it was written, level, what it says."""
     level, kind, record = envelope.get("level", ""), envelope["type"], envelope["record"]
     where = envelope.get("stream", "") if kind == "function" else kind
-    text = record if isinstance(record, str) else json.dumps(record, ensure_ascii=False)
+    text = text_of(record)
     took = "" if took_ms is None else f"{took_ms:6.1f} ms"
     line = Text.assemble(
         (envelope["time"][11:23], "cyan"), "  ", (took, "green"), "  ", (f"{where:<8}", "magenta"), "  "

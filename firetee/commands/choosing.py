@@ -14,6 +14,7 @@ from firetee.cloud import arns, lines, streams
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import CloudError, WrongUsage
 from firetee.cloud.lines import Line, Wanted
+from firetee.record import text_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,7 +87,8 @@ def shown(line: Line, function_width: int = 0) -> Text:
     text.append(f"  {line.get('function'):<{function_width}}", "cyan")
     text.append(f"  {line.get('requestId')[:ID_WIDTH]:<{ID_WIDTH if function_width else 0}}", "dim")
     text.append(f"  {level or '-':<{LEVEL_WIDTH}}", _STYLES.get(level, ""))
-    text.append(line.get("record") if kind == "function" else f"{kind} {line.get('record')}", _STYLES.get(level, ""))
+    said = text_of(line.envelope.get("record", ""))
+    text.append(said if kind == "function" else f"{kind} {said}", _STYLES.get(level, ""))
     return text
 
 
