@@ -61,7 +61,7 @@ def test_a_life_is_delivered_whole_with_its_context(stage: Stage) -> None:
     assert texts["imported"] == 2
     assert texts["last words"] == 1
     assert {f"printed {number}" for number in (1, 2, 3, 4)} <= texts.keys()
-    assert [record["number"] for record in objects if record["level"] == "warn"] == [1, 2, 3, 4]
+    assert [record["number"] for record in objects if record.get("level") == "warn"] == [1, 2, 3, 4]
     assert sum("nothing there" in str(line["record"]) for line in function) == 1
     assert sum("logged" in str(line["record"]) for line in function) == 4
     assert {line["type"] for line in lines} >= {"platform.initStart", "platform.start", "platform.report"}
