@@ -81,6 +81,8 @@ class Renderer:
         self._shapes: dict[tuple[str, str | None, str | None, str, bool], tuple[bytes, bytes]] = {}
         self._second_us = -1_000_000  # the second that `_second_text` is the text of
         self._second_text = b""
+        self._seconds_at = -1  # the second that `_seconds` are the text of, with the one before
+        self._seconds = ("", "")
         self._tail = _tail(function, version, environment, tags)
         self._render = self._render_json if format == "json" else self._render_text
 
@@ -111,7 +113,7 @@ class Renderer:
             if not is_object and (
                 not plain
                 or (parse_json and "{" in text and text[0] in _MAY_BEGIN_OBJECT)  # few texts have a brace anywhere
-                or stream == "log"
+                or (level is None and stream == "log")
             ):
                 understood = self._understand(stream, level, text)
                 if understood is None:
@@ -119,8 +121,8 @@ class Renderer:
                 text, level, is_object, is_metrics = understood
                 if is_metrics and kind == "function":
                     kind = METRICS
-                if stream == "log" and not is_object and text[:1] == "[":
-                    text, level, is_object = self._take_apart(time_us, text, level, context)
+            if stream == "log" and not is_object and text[:1] == "[":
+                text, level, is_object = self._take_apart(time_us, text, level, context)
             if is_object and ("\n" in text or "\r" in text):
                 text = _on_one_line(text)
             micros = time_us - second_us
@@ -213,8 +215,10 @@ class Renderer:
     def _take_apart(self, time_us: int, text: str, level: str | None, context: str) -> tuple[str, str | None, bool]:
         """Text, level and whether the text is a JSON object, of what the runtime wrote in its text format."""
         second = time_us // 1_000_000
-        seconds = _second_text(second)[9:28].decode(), _second_text(second - 1)[9:28].decode()
-        found = message_of(text, level, context, seconds)
+        if second != self._seconds_at:
+            self._seconds_at = second
+            self._seconds = _second_text(second)[9:28].decode(), _second_text(second - 1)[9:28].decode()
+        found = message_of(text, level, context, self._seconds)
         if found is not None:
             return *found, self._parse_json and found[0][:1] in _MAY_BEGIN_OBJECT and parse(found[0]) is not None
         error = error_of(text) if len(text) < self._max_bytes // _ERROR_GROWS else None

@@ -29,7 +29,10 @@ def message_of(text: str, level: str | None, context: str, seconds: tuple[str, s
         return None
     if request_id and f'"requestId":"{request_id}"' not in context:
         return None
-    own = normalised(name[1:])
+    own = name[1:]
+    if own == level:
+        return message, own
+    own = normalised(own)
     if level is not None and own != level and own in RANKS:
         return None
     return message, own
