@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from time import gmtime, strftime
 
+from ..process.importing import import_beside
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,13 +23,16 @@ if TYPE_CHECKING:
 def load_digest() -> Digest:
     """SHA-256 in hex, and HMAC-SHA-256: OpenSSL's, without the import of hashlib and hmac where that can be had."""
     try:
-        from _hashlib import hmac_digest, openssl_sha256
+        openssl = import_beside("_hashlib")
+        hmac_digest, openssl_sha256 = openssl.hmac_digest, openssl.openssl_sha256
 
         def sha256(data: bytes) -> str:
-            return openssl_sha256(data, usedforsecurity=True).hexdigest()
+            digest: str = openssl_sha256(data, usedforsecurity=True).hexdigest()
+            return digest
 
         def hmac_sha256(key: bytes, data: bytes) -> bytes:
-            return hmac_digest(key, data, "sha256")
+            digest: bytes = hmac_digest(key, data, "sha256")
+            return digest
 
         hmac_sha256(b"a key", sha256(b"").encode())  # fails here, not later, where the private interface is another
     except (ImportError, TypeError, ValueError, AttributeError):

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from ..process.importing import import_beside
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
@@ -83,7 +85,7 @@ class PrivateContext:
     """On `_ssl`, `ssl`'s C module. Raises AttributeError, ImportError or TypeError where that is not as expected."""
 
     def __init__(self, cafile: str) -> None:
-        import _ssl
+        _ssl = import_beside("_ssl")
 
         self._cafile = cafile
         # This protocol demands a certificate that is valid and carries the right name, from the start (_ssl.c,
@@ -97,7 +99,7 @@ class PrivateContext:
     def wrap(self, sock: socket, host: str) -> Wrapped:
         """Do the handshake within the time-out of `sock`, which stays open if it fails. Raises OSError."""
         try:
-            wrap: Any = self._context._wrap_socket  # type: ignore[attr-defined]  # not in typeshed
+            wrap: Any = self._context._wrap_socket
             tls = wrap(sock, False, host)
             handshake = tls.do_handshake
         except (AttributeError, TypeError):  # another interface than the one we know
