@@ -114,14 +114,15 @@ class Tee:
         in_c = type(original) is _BUILTIN
         buffer = self.binary(stream.buffer, kind, fileno) if hasattr(stream, "buffer") else None
 
-        def write(text: str, /) -> Any:
+        def write(*given: str) -> Any:  # whose number the original counts
             if before:
                 for step in before:
                     step()
             done, result = 0, None  # 1: the stream has taken it; 2: the journal has it, or will, whatever is raised
             try:
-                result = original(text)
+                result = original(*given)
                 done = 1
+                text = given[0]
                 if not text or (muted and get_ident() in muted):
                     return result
                 try:
@@ -132,8 +133,8 @@ class Tee:
                 record(kind, data)
             except BaseException as error:
                 if not is_ours(error):  # a signal handler of the function's: what was written is recorded all the same
-                    if done < 2 and (done or in_c) and text and get_ident() not in muted:
-                        record(kind, _with_surrogates(text))
+                    if done < 2 and (done or in_c) and given and given[0] and get_ident() not in muted:
+                        record(kind, _with_surrogates(given[0]))
                     raise
                 if not done or not isinstance(error, Exception):
                     raise
@@ -151,22 +152,22 @@ class Tee:
         in_c = type(original) is _BUILTIN
         raw = self.binary(stream.raw, kind, fileno) if hasattr(stream, "raw") else None
 
-        def write(data: Any, /) -> Any:
+        def write(*given: Any) -> Any:
             if before:
                 for step in before:
                     step()
             done, result = 0, None
             try:
-                result = original(data)
+                result = original(*given)
                 done = 1
                 if result:
-                    taken = bytes(memoryview(data).cast("B")[:result])
+                    taken = bytes(memoryview(given[0]).cast("B")[:result])
                     done = 2
                     record(kind, taken)
             except BaseException as error:
                 if not is_ours(error):
-                    if done < 2 and (done or in_c):
-                        record(kind, bytes(data))
+                    if done < 2 and (done or in_c) and given:
+                        record(kind, bytes(given[0]))
                     raise
                 if not done or not isinstance(error, Exception):
                     raise
@@ -192,12 +193,15 @@ class Tee:
         What each `print` needs is in slots of its own, which the interpreter finds in a few nanoseconds.
         """
 
-        def writelines(lines: Iterable[Any], /) -> None:
-            for line in lines:
-                write(line)
+        def writelines(*given: Iterable[Any]) -> None:
+            if len(given) != 1:
+                stream.writelines(*given)  # which says so
+            else:
+                for line in given[0]:
+                    write(line)
 
-        def enter(tee: Any) -> Any:
-            stream.__enter__()
+        def enter(tee: Any, *given: Any) -> Any:
+            stream.__enter__(*given)
             return tee
 
         members: dict[str, Any] = {
@@ -214,8 +218,8 @@ class Tee:
             members["fileno"] = staticmethod(lambda: fileno)
         if tee_below is not None:
 
-            def detach() -> Any:
-                stream.detach()
+            def detach(*given: Any) -> Any:
+                stream.detach(*given)
                 delattr(type(tee), below)  # from now on what the stream says of it
                 return tee_below
 

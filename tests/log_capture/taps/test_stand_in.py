@@ -159,6 +159,15 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
         lambda: s.buffer.writelines(5),
         lambda: s.buffer.raw.write("x"),
     ),
+    "wrong numbers of arguments": lambda s: [  # bound methods all: CPython names another class when it calls others
+        outcome(partial(method, *given))
+        for method in (
+            *(s.write, s.writelines, s.flush, s.detach, s.fileno, s.__enter__),
+            *(s.buffer.write, s.buffer.writelines, s.buffer.detach, s.buffer.raw.write, s.buffer.raw.writelines),
+        )
+        for given in ((), (1, 2), (1, 2, 3))
+        if given or method.__name__ in ("write", "writelines")
+    ],
     "not for writing streams": lambda s: outcomes(s.read, s.readline, lambda: s.seek(0), s.tell, lambda: s.truncate(5)),
     "closed": after_close,
     "detached": after_detach,
