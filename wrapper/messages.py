@@ -54,8 +54,9 @@ class Messages:
         line = " ".join(text.split("\n"))
         try:
             posix.write(self.fd, f"[firetee] {line}\n".encode("utf-8", "backslashreplace"))
-        except OSError:
-            pass  # stderr is closed: there is nobody to tell
+        except OSError as error:
+            if not is_ours(error):
+                raise  # else stderr is closed: there is nobody to tell
         try:
             self._also(f"{level} {line}")
         except Exception as error:

@@ -153,8 +153,9 @@ class JournalFile:
         try:
             if fd >= 0 and identity(fd) == self._identity:  # or the function has closed it, and opened another one
                 close(fd)
-        except OSError:
-            pass
+        except OSError as error:
+            if not is_ours(error):
+                raise
 
     def _say(self, error: int) -> None:
         where, why = repr(self._directory), strerror(error)
@@ -259,5 +260,6 @@ def _adopt(folder: str) -> LeftBehind | None:
 def _quietly(call: Callable[..., object], *paths: str) -> None:
     try:
         call(*paths)
-    except OSError:
-        pass
+    except OSError as error:
+        if not is_ours(error):
+            raise

@@ -9,6 +9,8 @@ from __future__ import annotations
 import posix
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 
+from .guard import is_ours
+
 #: The lowest number that our descriptors get: functions that close the first few hundred, and open others, do not meet
 #: them (a choice; Lambda allows 1,024 descriptors).
 _LEAST = 1000
@@ -18,7 +20,9 @@ def identity(fd: int) -> tuple[int, int] | None:
     """Device and inode of the file behind a descriptor; None if there is none."""
     try:
         status = posix.fstat(fd)
-    except OSError:
+    except OSError as error:
+        if not is_ours(error):
+            raise
         return None
     return status.st_dev, status.st_ino
 
@@ -27,7 +31,9 @@ def raised(fd: int) -> int:
     """The same file under a high number, if there may be one; `fd` is closed then. Closed on exec."""
     try:
         high: int = fcntl(fd, F_DUPFD_CLOEXEC, _LEAST)
-    except (OSError, ValueError):  # the limit is lower, or all are taken
+    except (OSError, ValueError) as error:  # the limit is lower, or all are taken
+        if not is_ours(error):
+            raise
         return fd
     posix.close(fd)
     return high

@@ -392,8 +392,9 @@ class Children:
         if ends is not None and ends[1].mine:
             try:
                 posix.write(ends[1].fd, b"\0")
-            except OSError:  # it is awake
-                pass
+            except OSError as error:
+                if not is_ours(error):
+                    raise  # else it is awake
 
     # ---- forks and the end -----------------------------------------------------------------------------------------
 

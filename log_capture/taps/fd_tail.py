@@ -122,7 +122,9 @@ class FdTail:
             for spool in self._spools:
                 try:
                     status = posix.fstat(spool.fd)
-                except OSError:
+                except OSError as error:
+                    if not is_ours(error):
+                        raise
                     self._follow(spool, (-1, -1))
                     continue
                 identity = status.st_dev, status.st_ino
@@ -334,8 +336,9 @@ def _create(stem: str | None, fd: int) -> tuple[str, int]:
         flags = posix.O_RDWR | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
         try:
             return path, raised(posix.open(path, flags, 0o600))
-        except OSError:  # the disk is full, or the directory has gone
-            pass
+        except OSError as error:
+            if not is_ours(error):
+                raise  # else the disk is full, or the directory has gone
     spool = posix.memfd_create("firetee", posix.MFD_CLOEXEC)
     fcntl.fcntl(spool, fcntl.F_SETFL, posix.O_APPEND)
     return "", raised(spool)
@@ -365,7 +368,9 @@ def _write_all(fd: int, data: bytes) -> None:
             left = left[posix.write(fd, left) :]
         except BlockingIOError:
             _wait_for_room(fd)
-        except OSError:
+        except OSError as error:
+            if not is_ours(error):
+                raise
             return  # nobody reads it any more
 
 
@@ -382,12 +387,14 @@ def _punch(fd: int, start: int, end: int) -> None:
     try:
         with mmap.mmap(fd, end - start, offset=start) as window:
             window.madvise(mmap.MADV_REMOVE)
-    except (OSError, ValueError):
-        pass
+    except (OSError, ValueError) as error:
+        if not is_ours(error):
+            raise
 
 
 def _unlink(path: str) -> None:
     try:
         posix.unlink(path)
-    except OSError:
-        pass
+    except OSError as error:
+        if not is_ours(error):
+            raise
