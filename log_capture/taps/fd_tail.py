@@ -10,7 +10,8 @@ Guarantees
 * Where the function puts another file on fd 1 or 2 (`os.dup2`), Python's stream follows it there, and back again.
 * What a crash leaves in a spool is copied by the next process of this environment (`LeftSpools`), faulthandler's dump
   among it. How far this process had come stands in the journal's header.
-* What has been copied is punched out of the file again: its length grows, the disk it takes does not.
+* What has been copied is punched out of the file again: its length grows, the disk it takes does not. Before that disk
+  is full, files in memory take their place.
 
 What it costs: native output reaches the original descriptor a little later (at the latest when the function next
 writes through Python's streams, after a linger, or at the invocation's end), and a native program that opens
@@ -20,16 +21,16 @@ writes through Python's streams, after a linger, or at the invocation's end), an
 from __future__ import annotations
 
 import _io
-import fcntl
-import mmap
 import os
 import posix
 import stat
+from functools import partial
 
 from ..journal.ring import STDERR, STDOUT
 from ..process.guard import is_ours
 from ..process.own_fd import raised
 from ..process.signal_lock import SignalLock
+from .spool import READ_BYTES, Spool, path_of, unlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,26 +44,28 @@ if TYPE_CHECKING:
 _STREAMS = ((1, "stdout", STDOUT), (2, "stderr", STDERR))
 #: Whose lines: native code's, of whichever thread (threads' idents are addresses, children count from 2).
 _KEY = 0
-#: Read at a time: an entry must fit into the smallest journal, of 64 KiB (a choice).
-_READ_BYTES = 32768
-#: Give blocks back to the disk when so much has been copied (a choice).
-_PUNCH_BYTES = 1 << 20
 
 
-class _Spool:
-    """One of fds 1 and 2: `original` is what it was, `spool` the file on it now, `python` what Python writes to."""
+class _Stream:
+    """One of fds 1 and 2: `original` is what it was, `python` what Python's stream over it writes to."""
 
     def __init__(self, fd: int, kind: int, original: int, python: int) -> None:
         self.fd = fd
         self.kind = kind
         self.original = original
         self.python = python
-        self.spool = -1
-        self.path = ""
-        self.identity = (0, 0)  # of the spool
         self.elsewhere: tuple[int, int] | None = None  # the file that the function has put on `fd` itself
-        self.owner = self  # the one whose spool it is: both have one where both were one file, which keeps the order
-        self.copied = self.punched = 0  # bytes
+        self.owner = self  # whose spools these are: both have the same where both were one file, which keeps the order
+        self.spools: dict[tuple[int, int], Spool] = {}  # by identity; the function may have kept one that was replaced
+
+    @property
+    def spool(self) -> Spool:
+        """The one in use."""
+        return next(reversed(self.spools.values()))
+
+    def echo(self, data: bytes) -> None:
+        """Write it where it would have gone. What cannot be written is recorded all the same: it was accepted."""
+        _write_all(self.original, data)
 
 
 class FdTail:
@@ -85,7 +88,7 @@ class FdTail:
         self._record = record
         self._progress = progress
         self._failed = failed
-        self._spools: list[_Spool] = []
+        self._streams: list[_Stream] = []
         self._function_wrapper = function_wrapper
         self._stem = stem
         self._pid = posix.getpid()
@@ -94,45 +97,48 @@ class FdTail:
     def install(self, sys: ModuleType) -> None:
         """Take over fds 1 and 2, and make Python's streams anew on what they were. Before the tees are put on."""
         for fd, name, kind in _STREAMS:
-            stream = getattr(sys, name)
-            if type(stream) is not _io.TextIOWrapper or stream.fileno() != fd:
+            present = getattr(sys, name)
+            if type(present) is not _io.TextIOWrapper or present.fileno() != fd:
                 continue  # closed, or replaced by something of the function's own: left as it is
-            stream.flush()
+            present.flush()
             original, python = raised(posix.dup(fd)), raised(posix.dup(fd))
-            remade = _remade(stream, python, f"<{name}>")
-            self._spools.append(_Spool(fd, kind, original, python))
-            if getattr(sys, f"__{name}__") is stream:
+            remade = _remade(present, python, f"<{name}>")
+            self._streams.append(_Stream(fd, kind, original, python))
+            if getattr(sys, f"__{name}__") is present:
                 setattr(sys, f"__{name}__", remade)
             setattr(sys, name, remade)
         self._redirect()
         wrapper = self._function_wrapper
         for name in ("execv", "execve"):
             setattr(os, name, wrapper(getattr(os, name), self._around_exec))
+        os.system = wrapper(os.system, self._around_system)
 
     @property
     def originals(self) -> dict[int, int]:
         """What fds 1 and 2 were: descriptors of ours, for those that were taken over."""
-        return {spool.fd: spool.original for spool in self._spools}
+        return {stream.fd: stream.original for stream in self._streams}
 
     # ---- any thread ------------------------------------------------------------------------------------------------
 
     def before_write(self) -> None:
         """Python's streams are about to write: copy what is in front of it; follow where the function has moved."""
         try:
-            for spool in self._spools:
+            for stream in self._streams:
                 try:
-                    status = posix.fstat(spool.fd)
+                    status = posix.fstat(stream.fd)
                 except OSError as error:
                     if not is_ours(error):
                         raise
-                    self._follow(spool, (-1, -1))
+                    self._follow(stream, (-1, -1))
                     continue
                 identity = status.st_dev, status.st_ino
-                if identity != spool.identity:
-                    self._follow(spool, identity)
-                elif spool.elsewhere is not None:
-                    self._come_back(spool)
-                elif status.st_size != spool.owner.copied:
+                spool = stream.spools.get(identity)
+                if spool is None:
+                    self._follow(stream, identity)
+                    continue
+                if stream.elsewhere is not None:
+                    self._come_back(stream)
+                if spool.changed(status):
                     self.copy()
         except Exception as error:
             if not is_ours(error):
@@ -151,50 +157,53 @@ class FdTail:
             self._failed(error)
 
     def _copy_all(self) -> None:
-        for spool in self._spools:
-            if spool.owner is spool:
-                self._copy(spool)
+        for stream in self._streams:
+            if stream.owner is stream:
+                record = partial(self._record_copied, stream.kind)
+                for spool in stream.spools.values():
+                    spool.read(stream.echo, record)
+                if stream.spool.lacks_room():
+                    self._move_to_memory(stream)
 
-    def _copy(self, spool: _Spool) -> None:
-        size = posix.fstat(spool.spool).st_size
-        if size < spool.copied:  # someone opened /dev/stdout with O_TRUNC
-            spool.copied = spool.punched = 0
-        while spool.copied < size:
-            data = posix.pread(spool.spool, min(_READ_BYTES, size - spool.copied), spool.copied)
-            if not data:
-                break
-            # What cannot be written is recorded all the same: native code was told that it is.
-            _write_all(spool.original, data)
-            spool.copied += len(data)
-            self._record(spool.kind, data, _KEY)
-            self._note_progress()
-        if spool.copied - spool.punched >= _PUNCH_BYTES:
-            end = spool.copied - spool.copied % mmap.ALLOCATIONGRANULARITY
-            _punch(spool.spool, spool.punched, end)
-            spool.punched = end
+    def _record_copied(self, kind: int, data: bytes) -> None:
+        self._record(kind, data, _KEY)
+        self._note_progress()
 
     def _note_progress(self) -> None:
-        copied = {spool.kind: spool.copied for spool in self._spools}
+        """How far the first spools were copied, which are those that a later process may find."""
+        copied = {
+            stream.kind: next(iter(stream.spools.values())).copied
+            for stream in self._streams
+            if stream.owner is stream and stream.spools
+        }
         self._progress(copied.get(STDOUT, 0), copied.get(STDERR, 0))
 
-    def _follow(self, spool: _Spool, identity: tuple[int, int]) -> None:
+    def _move_to_memory(self, owner: _Stream) -> None:
+        """Put another spool on the descriptors; the one that was there is followed as long as it may be written to."""
+        spool = Spool(None, owner.fd)
+        owner.spools[spool.identity] = spool
+        for stream in self._streams:
+            if stream.owner is owner and stream.elsewhere is None:
+                posix.dup2(spool.end, stream.fd)
+
+    def _follow(self, stream: _Stream, identity: tuple[int, int]) -> None:
         """The function has put something else on `fd`, or closed it: that is where its Python stream leads, too."""
-        if spool.elsewhere == identity:
+        if stream.elsewhere == identity:
             return
-        if spool.elsewhere is None:
+        if stream.elsewhere is None:
             self.copy()
         if identity == (-1, -1):
             # Writing to it is EBADF, as to what is closed.
             nowhere = posix.open("/dev/null", posix.O_RDONLY | posix.O_CLOEXEC)
-            posix.dup2(nowhere, spool.python, inheritable=False)
+            posix.dup2(nowhere, stream.python, inheritable=False)
             posix.close(nowhere)
         else:
-            posix.dup2(spool.fd, spool.python, inheritable=False)
-        spool.elsewhere = identity
+            posix.dup2(stream.fd, stream.python, inheritable=False)
+        stream.elsewhere = identity
 
-    def _come_back(self, spool: _Spool) -> None:
-        posix.dup2(spool.original, spool.python, inheritable=False)
-        spool.elsewhere = None
+    def _come_back(self, stream: _Stream) -> None:
+        posix.dup2(stream.original, stream.python, inheritable=False)
+        stream.elsewhere = None
 
     # ---- other files, other processes ------------------------------------------------------------------------------
 
@@ -212,12 +221,12 @@ class FdTail:
     def streams_replaced(self, stem: str | None) -> None:
         """In a forked worker, in which the runtime may have put other files on fds 1 and 2: take these over."""
         self._stem, self._pid = stem, posix.getpid()
-        for spool in self._spools:
-            status = posix.fstat(spool.fd)
-            if (status.st_dev, status.st_ino) != spool.identity:
-                posix.dup2(spool.fd, spool.original, inheritable=False)
-                posix.dup2(spool.fd, spool.python, inheritable=False)
-                spool.elsewhere = None
+        for stream in self._streams:
+            status = posix.fstat(stream.fd)
+            if (status.st_dev, status.st_ino) not in stream.spools:
+                posix.dup2(stream.fd, stream.original, inheritable=False)
+                posix.dup2(stream.fd, stream.python, inheritable=False)
+                stream.elsewhere = None
         self._redirect()
 
     def leave(self) -> None:
@@ -228,35 +237,40 @@ class FdTail:
         self._give_back()
         self.copy()
         self._remove()
-        self._spools = []
+        self._streams = []
 
     def _redirect(self) -> None:
         """Make the spools and put them on the descriptors; one for both where both were one file."""
-        owners: dict[tuple[int, int], _Spool] = {}
-        for spool in self._spools:
-            status = posix.fstat(spool.original)
-            spool.owner = owner = owners.setdefault((status.st_dev, status.st_ino), spool)
-            spool.copied = spool.punched = 0
-            if owner is spool:
-                spool.path, spool.spool = _create(self._stem, spool.fd)
-                status = posix.fstat(spool.spool)
-                spool.identity = status.st_dev, status.st_ino
+        owners: dict[tuple[int, int], _Stream] = {}
+        for stream in self._streams:
+            status = posix.fstat(stream.original)
+            stream.owner = owner = owners.setdefault((status.st_dev, status.st_ino), stream)
+            if owner is stream:
+                spool = Spool(self._stem, stream.fd)
+                stream.spools = {spool.identity: spool}
             else:
-                spool.path, spool.spool, spool.identity = "", owner.spool, owner.identity
-            posix.dup2(spool.spool, spool.fd)
+                stream.spools = owner.spools
+            posix.dup2(stream.spool.end, stream.fd)
         self._note_progress()
 
     def _give_back(self) -> None:
-        for spool in self._spools:
-            if spool.elsewhere is None:
-                posix.dup2(spool.original, spool.fd)
+        for stream in self._streams:
+            if stream.elsewhere is None:
+                posix.dup2(stream.original, stream.fd)
 
     def _remove(self) -> None:
-        for fd in {spool.spool for spool in self._spools}:
-            posix.close(fd)
-        for spool in self._spools:
-            if spool.path:
-                _unlink(spool.path)
+        for stream in self._streams:
+            if stream.owner is stream:
+                for spool in stream.spools.values():
+                    spool.remove()
+
+    def _around_system(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
+        """`os.system`: the shell may truncate its output, so what is there is copied first, and at its end."""
+        self.copy()
+        try:
+            return wrapped(*args, **kwargs)
+        finally:
+            self.copy()
 
     def _around_exec(self, wrapped: Callable[..., Any], instance: Any, args: Any, kwargs: Any) -> Any:
         """`os.execv` and `os.execve`: another program takes our place, and nobody will copy for it."""
@@ -267,9 +281,9 @@ class FdTail:
         try:
             return wrapped(*args, **kwargs)
         finally:  # there is no such program
-            for spool in self._spools:
-                if spool.elsewhere is None:
-                    posix.dup2(spool.spool, spool.fd)
+            for stream in self._streams:
+                if stream.elsewhere is None:
+                    posix.dup2(stream.spool.end, stream.fd)
 
     def _new_lock(self) -> None:
         self._lock = SignalLock()
@@ -279,7 +293,7 @@ class LeftSpools:
     """What a dead process left in its spools, behind what it had copied."""
 
     def __init__(self, stem: str, copied: tuple[int, int]) -> None:
-        self._paths = [_path(stem, fd) for fd, _, _ in _STREAMS]
+        self._paths = [path_of(stem, fd) for fd, _, _ in _STREAMS]
         self._left: list[tuple[int, int, int, int, int]] = []  # fd, kind, descriptor, first byte, time in us
         for (fd, _, kind), path, start in zip(_STREAMS, self._paths, copied, strict=True):
             try:
@@ -299,7 +313,7 @@ class LeftSpools:
     def echo(self, originals: dict[int, int]) -> None:
         """Write it to where it would have gone: `originals` are this process's descriptors for fds 1 and 2."""
         for fd, _, spool, at, _ in self._left:
-            while data := posix.pread(spool, _READ_BYTES, at):
+            while data := posix.pread(spool, READ_BYTES, at):
                 _write_all(originals.get(fd, fd), data)
                 at += len(data)
 
@@ -308,7 +322,7 @@ class LeftSpools:
         for _, kind, spool, start, time_us in self._left:
             size = posix.fstat(spool).st_size - start
             if offset < size:
-                return kind, time_us, posix.pread(spool, min(_READ_BYTES, size - offset), start + offset)
+                return kind, time_us, posix.pread(spool, min(READ_BYTES, size - offset), start + offset)
             offset -= size
         return None
 
@@ -322,26 +336,7 @@ class LeftSpools:
         """All of it was delivered."""
         self.close()
         for path in self._paths:
-            _unlink(path)
-
-
-def _path(stem: str, fd: int) -> str:
-    return f"{stem}.fd{fd}"
-
-
-def _create(stem: str | None, fd: int) -> tuple[str, int]:
-    """A new spool, private and for appending: its path ("" in memory) and a descriptor."""
-    if stem is not None:
-        path = _path(stem, fd)
-        flags = posix.O_RDWR | posix.O_APPEND | posix.O_CREAT | posix.O_EXCL | posix.O_NOFOLLOW | posix.O_CLOEXEC
-        try:
-            return path, raised(posix.open(path, flags, 0o600))
-        except OSError as error:
-            if not is_ours(error):
-                raise  # else the disk is full, or the directory has gone
-    spool = posix.memfd_create("firetee", posix.MFD_CLOEXEC)
-    fcntl.fcntl(spool, fcntl.F_SETFL, posix.O_APPEND)
-    return "", raised(spool)
+            unlink(path)
 
 
 def _remade(stream: Any, fd: int, name: str) -> Any:
@@ -380,21 +375,3 @@ def _wait_for_room(fd: int) -> None:
     waiting = poll()
     waiting.register(fd, POLLOUT)
     waiting.poll()
-
-
-def _punch(fd: int, start: int, end: int) -> None:
-    """Give the blocks between two offsets back (whole pages); the file keeps its length. Not every filesystem can."""
-    try:
-        with mmap.mmap(fd, end - start, offset=start) as window:
-            window.madvise(mmap.MADV_REMOVE)
-    except (OSError, ValueError) as error:
-        if not is_ours(error):
-            raise
-
-
-def _unlink(path: str) -> None:
-    try:
-        posix.unlink(path)
-    except OSError as error:
-        if not is_ours(error):
-            raise

@@ -132,6 +132,37 @@ def test_what_the_function_redirects_on_the_descriptor_is_its_own(stage: Stage) 
     assert teed.observed == bare.observed
 
 
+def test_native_and_python_output_stay_in_order_around_a_redirection(stage: Stage) -> None:
+    source = """
+        import os
+        kept = os.dup(2)
+        def handler(event, context):
+            os.write(1, b"native before\\n")
+            saved = os.dup(1)
+            os.dup2(kept, 1)
+            print("python for stderr")
+            os.write(1, b"native for stderr\\n")
+            os.dup2(saved, 1)
+            os.write(1, b"native after\\n")
+            print("python after")
+            os.close(saved)
+    """
+    bare, teed = stage.both(source, [{}, {}], env=FD, shutdown=False)
+    assert teed.observed == bare.observed
+
+
+def test_what_a_shell_writes_over_its_output_is_seen_each_time(stage: Stage) -> None:
+    """The emulator does not let its own stderr be opened anew: compared with what the shell would have written."""
+    source = """
+        import os
+        def handler(event, context):
+            return [os.system("echo oops > /dev/stderr") for _ in range(3)]
+    """
+    _, teed = stage.both(source, [{}, {}], env=FD, shutdown=False)
+    assert [response.json() for response in teed.responses] == [[0, 0, 0]] * 2
+    assert teed.records() == ["oops"] * 6
+
+
 @pytest.mark.newest_python
 def test_a_closed_stdout_fails_as_it_would_have(stage: Stage) -> None:
     source = """

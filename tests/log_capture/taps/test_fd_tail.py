@@ -101,6 +101,113 @@ def test_a_spool_that_was_truncated_is_read_from_its_beginning(tmp_path: Path) -
     assert done.stdout == b"a long first line\nshort\n"
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("oops\n", "oops\n"), ("oops\n", "oops, and more\n"), ("a long line\n", "short\n"), ("", "x\n")],
+)
+def test_what_replaces_the_output_so_far_is_seen_however_long_it_is(
+    tmp_path: Path, in_memory: bool, before: str, after: str
+) -> None:
+    """As a shell's `echo oops > /dev/stderr` does."""
+    done = run(
+        None if in_memory else tmp_path / "stem",
+        f"""
+        for line in ({before!r}, {after!r}, {after!r}, {after!r}):
+            with open("/dev/fd/1", "w") as again:
+                again.write(line)
+            tail.before_write()
+        tail.leave()
+        assert not failures, failures
+        """,
+    )
+    assert done.stdout.decode() == before + 3 * after
+
+
+def test_what_a_shell_writes_over_its_output_is_seen_each_time(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "stem",
+        """
+        for _ in range(3):
+            assert os.system("echo oops > /dev/stdout") == 0
+        assert [data for _, data, _ in recorded] == 3 * [b"oops\\n"], recorded
+        tail.leave()
+        """,
+    )
+    assert done.stdout == 3 * b"oops\n"
+
+
+def test_what_follows_a_redirection_and_its_end_stays_in_its_order(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "stem",
+        f"""
+        kept = os.dup(1)
+        own = os.open({str(tmp_path / "own")!r}, os.O_WRONLY | os.O_CREAT)
+        os.dup2(own, 1)
+        tail.before_write()
+        print("for the file", flush=True)
+        os.dup2(kept, 1)
+        os.write(1, b"native\\n")
+        tail.before_write()
+        print("python", flush=True)
+        tail.leave()
+        """,
+    )
+    assert done.stdout == b"native\npython\n"
+    assert (tmp_path / "own").read_bytes() == b"for the file\n"
+
+
+def test_on_a_disk_that_is_almost_full_the_spools_are_in_memory(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "stem",
+        """
+        import posix
+        kept = os.dup(1)
+        os.write(1, b"first\\n")
+        asked = []
+        def almost_full(fd):
+            asked.append(fd)
+            return posix.statvfs_result((4096, 4096, 1000, 100, 100, 1000, 100, 100, 0, 255))
+        posix.fstatvfs = almost_full
+        tail.copy()
+        assert asked
+        assert all(os.readlink(f"/proc/self/fd/{fd}").startswith("/memfd:firetee") for fd in (1, 2))
+        os.write(1, b"second\\n")
+        os.write(kept, b"by a copy of what it was\\n")
+        os.write(2, b"third\\n")
+        tail.copy()
+        found = sorted(data for _, data, _ in recorded[1:])
+        assert found == [b"by a copy of what it was\\n", b"second\\n", b"third\\n"], found
+        os.dup2(kept, 1)
+        os.write(1, b"fourth\\n")
+        tail.before_write()
+        print("fifth", flush=True)
+        assert not failures, failures
+        tail.leave()
+        """,
+    )
+    assert (done.returncode, done.stderr) == (0, b"third\n")
+    assert sorted(done.stdout.splitlines()[1:3]) == [b"by a copy of what it was", b"second"]
+    assert done.stdout.splitlines()[3:] == [b"fourth", b"fifth"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_there_is_no_room_to_begin_with_nothing_is_put_on_the_disk(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "stem",
+        """
+        import posix
+        posix.fstatvfs = lambda fd: posix.statvfs_result((4096, 4096, 1000, 100, 100, 1000, 100, 100, 0, 255))
+        tail.begin_anew(tail._stem)
+        assert all(os.readlink(f"/proc/self/fd/{fd}").startswith("/memfd:firetee") for fd in (1, 2))
+        os.write(1, b"first\\n")
+        tail.leave()
+        """,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"first\n", b"")
+    assert list(tmp_path.iterdir()) == []
+
+
 class TestAfterADeath:
     """A journal of two entries, and spools of which a part had been copied."""
 
