@@ -372,19 +372,17 @@ class Emulator:
         raise RuntimeError(f"the emulator does not start:\n{self.log}")
 
     def _listens(self) -> bool:
-        """Whether RIE accepts connections; False when it ended instead."""
+        """Whether RIE accepts connections; False when it ended instead, as it does where another has the port."""
         assert self._process is not None
         until = time.monotonic() + START_S
         while time.monotonic() < until:
+            if _listens(self._process.pid, self._port):
+                return True
             try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except OSError:
-                try:
-                    self._process.wait(0.01)
-                except subprocess.TimeoutExpired:
-                    continue
-                return False
-            return self._process.poll() is None
+                self._process.wait(0.01)
+            except subprocess.TimeoutExpired:
+                continue
+            return False
         raise RuntimeError(f"the emulator does not listen within {START_S:g} s:\n{self.log}")
 
     def _read(self, name: str) -> bytes:
@@ -417,6 +415,24 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is this process, not another that was quicker to the port, that accepts connections there."""
+    listening = "0A"  # TCP_LISTEN (include/net/tcp_states.h)
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except FileNotFoundError:  # a kernel without IPv6
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == listening and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    try:
+        return any(os.readlink(fd) in inodes for fd in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:  # it has just ended, or closed one
+        return False
 
 
 def _alive(pid: int) -> bool:

@@ -142,9 +142,11 @@ class TestFirehoseRefuses:
 
     def test_a_firehose_that_fails_is_one_line_and_no_traceback(self, stage: Stage, client: str) -> None:
         stage.firehose.otherwise = Step("server_error")
-        result = self.run(stage, client, FIRETEE_FLUSH_TIMEOUT_MS="2000")  # so that no call runs out of time instead
-        (message,) = messages(result)
-        assert "Traceback" not in message
+        result = self.run(stage, client, FIRETEE_FLUSH_TIMEOUT_MS="2000")
+        # On a busy machine the last call may run out of time instead, which is another fault, with a line of its own.
+        (message,) = [each for each in messages(result) if "no answer in time" not in each]
+        assert "Traceback" not in result.stderr.decode()
+        assert "InternalFailure" in message or "ServiceUnavailable" in message
 
 
 @pytest.mark.newest_python

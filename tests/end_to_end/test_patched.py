@@ -57,7 +57,9 @@ def test_nothing_of_ours_calls_what_the_function_has_patched(stage: Stage, captu
     assert [response.json() for response in bare.responses] == [[], []]
     assert [response.json() for response in teed.responses] == [[], []]
     assert len(teed.stdout) == len(bare.stdout)
-    found = [line["record"] for line in teed.lines if line["type"] == "function"]
+    # A child that dies (`os._exit`) between a delivery and its note of it leaves a line that is sent again.
+    lines = {(line["environment"], line["seq"]): line["record"] for line in teed.lines if line["type"] == "function"}
+    found = list(lines.values())
     assert found.count("late") == found.count("from a fork") == found.count("to stderr") == 2
 
 

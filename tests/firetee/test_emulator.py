@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from firetee import emulator
 from firetee.emulator import Emulator, Frame, Function, Response, decode_frames
 from firetee.runtimes import Python, installed
 
@@ -47,6 +49,23 @@ def test_outputs_are_kept_apart_on_every_python(environment: Environment, python
     assert emulator.stdout == b"to fd 1\n"
     assert emulator.stderr == b"to fd 2\n"
     assert [frame.message.rpartition("\t")[2] for frame in emulator.frames] == ["to the log\n"]
+
+
+def test_another_program_that_was_quicker_to_the_port_is_not_taken_for_the_emulator(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [[other.getsockname()[1], emulator._free_ports(1)[0]], emulator._free_ports(2)]
+        asked = []
+
+        def offered(count: int) -> list[int]:
+            asked.append(count)
+            return ports[len(asked) - 1]
+
+        monkeypatch.setattr(emulator, "_free_ports", offered)
+        with environment(TALKS) as running:
+            assert running.invoke({}).json() == {"got": {}}
+        assert asked == [2, 2]
 
 
 def test_without_a_telemetry_fd_logging_goes_to_stdout(environment: Environment) -> None:
