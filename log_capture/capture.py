@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from .envelope.filters import Filters
     from .journal.journal_file import LeftBehind
+    from .sending.loop import Watch
     from .taps.fd_tail import FdTail
 
 #: How long a start waits for the delivery of what several dead processes left (a choice: many times what it takes).
@@ -46,7 +47,8 @@ class Capture:
     """The journal, the tees in front of it and the shipper behind it.
 
     `environ` is a snapshot of the process's environment variables. `report(text)` tells the user one line;
-    `failed(error)` takes an exception of our own.
+    `failed(error)` takes an exception of our own. `on_deadline()` is called on the sender's thread, shortly before an
+    invocation runs out of time.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Capture:
         version: str | None,
         report: Callable[[str], None],
         failed: Callable[[BaseException], None],
+        on_deadline: Callable[[], None],
     ) -> None:
         self._config = config
         self._environ = environ
@@ -65,6 +68,7 @@ class Capture:
         self._version = version
         self._report = report
         self._failed = failed
+        self._on_deadline = on_deadline
         self._filters = self._make_filters()
         self._packer = Packer(aggregate=config.aggregate, compression=config.compression)
         self._file = JournalFile(config.journal_dir)
@@ -96,15 +100,15 @@ class Capture:
         self.shipper = self._make_shipper()
         self._counted: tuple[float, ...] = (0, 0, 0, 0, 0)
 
-    def start(self, *, send_left: bool = False) -> None:
+    def start(self, *, send_left: bool = False, watch: Watch | None = None) -> None:
         """Start the sender's thread: it looks for what dead processes left, and makes ready what needs no packages.
 
         `send_left`: the network may be used already, for what they left. If two or more did, none of the last starts
-        has lived long enough to send anything: so this waits for it.
+        has lived long enough to send anything: so this waits for it. `watch`: what else the thread listens to.
         """
         light = all(target.client.light for target in self._targets)
         several = send_left and light and count_left_behind(self._config.journal_dir) > 2  # one of them is our own
-        self.shipper.start(warm_up=light, send_left=send_left and light)
+        self.shipper.start(warm_up=light, send_left=send_left and light, watch=watch)
         if several:
             self.shipper.deliver_left(_LEFT_S)
 
@@ -140,7 +144,6 @@ class Capture:
         )
         self.fd_tail.install(sys)
         self.tee.before_writes.append(self.fd_tail.before_write)
-        self.shipper.before_look = self.fd_tail.copy
 
     def watch_redirects(self, function_wrapper: Any) -> None:
         """Leave to the function what it puts on fds 1 and 2 itself. After `take_descriptors`."""
@@ -239,7 +242,6 @@ class Capture:
             self.shipper.close()
         self.shipper = self._make_shipper()
         if self.fd_tail is not None:
-            self.shipper.before_look = self.fd_tail.copy
             if forked:
                 self.fd_tail.forked()
             else:
@@ -280,7 +282,7 @@ class Capture:
 
         A child that ends within the linger sends nothing by itself: its parent's next flush does.
         """
-        self.shipper.send_freely(at_once=False)
+        self.shipper.start_with_the_first_line()
         self.journal.nudge_at_next()
 
     def hand_over(self, seconds: float) -> None:
@@ -311,7 +313,13 @@ class Capture:
             find_sources=self._dead_sources,
             failed=self._failed,
             report=self._report,
+            gather=self._copy_native,
+            on_deadline=self._on_deadline,
         )
+
+    def _copy_native(self) -> None:
+        if self.fd_tail is not None:
+            self.fd_tail.copy()
 
     def _renderer(self, environment: str) -> Renderer:
         config = self._config
@@ -386,8 +394,7 @@ class Capture:
 
     def _drain(self) -> None:
         """Have in the journal what child processes and native code wrote until now."""
-        if self.fd_tail is not None:
-            self.fd_tail.copy()
+        self._copy_native()
         if self.children is not None:
             self.children.drain()
 

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 
 from log_capture.capture import Capture
+from log_capture.sending.loop import Watch
 
 from .config import Config
 from .extension import RegistrationError, register
@@ -71,6 +72,7 @@ class Boot:
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION"),
             report=self.messages.warning,
             failed=self.messages.failed,
+            on_deadline=self._warn_of_timeout,
         )
         self.messages.also(capture.message if "extension" in config.events else _nothing)
         events = PlatformEvents(environ) if "platform" in config.events else None
@@ -85,6 +87,9 @@ class Boot:
             capture.capture_children(function_wrapper)
             if not self._forks_workers:  # in which the runtime puts other files on fds 1 and 2, to be captured
                 capture.watch_redirects(function_wrapper)
+
+    def _warn_of_timeout(self) -> None:
+        self.lifecycle.warn_of_timeout()
 
     def hook_runtime(self) -> None:
         """The runtime client's methods are wrapped as soon as the runtime imports it."""
@@ -107,19 +112,16 @@ class Boot:
         )
 
     def _start_sender(self, *, send_left: bool = False) -> None:
-        shipper = self.capture.shipper
+        watch = None
         try:
             self._watch.start()
-            shipper.watch(self._watch.descriptor, self._sigterm)
-            shipper.on_start_again = self._watch.listen
+            watch = Watch(self._watch.descriptor, self._sigterm, self._watch.listen)
         except (AttributeError, ImportError, TypeError, ValueError) as error:  # another `faulthandler` than we know
             self.messages.warning(
                 f"SIGTERM is not heard on this Python ({error}): what is written just before the environment shuts "
                 "down may be lost with it"
             )
-            shipper.on_start_again = _nothing
-        shipper.on_deadline = self.lifecycle.warn_of_timeout
-        self.capture.start(send_left=send_left)
+        self.capture.start(send_left=send_left, watch=watch)
 
     def _before_fork(self) -> None:
         if self.capture.before_fork():
@@ -138,7 +140,6 @@ class Boot:
         self._forks_workers = False
         self._watch.stop()
         self.capture.renew(forked=True)
-        self.capture.shipper.on_start_again = _nothing
         self.capture.send_freely()
         on_child_exit(partial(self.lifecycle.safely, self.capture.hand_over, _CHILD_S))
 

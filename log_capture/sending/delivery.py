@@ -38,6 +38,10 @@ class Target:
         self.proven = False  # it has taken a record, so a record that it never takes is at fault itself
 
 
+def _nothing() -> None:
+    """Nobody waits for what is taken."""
+
+
 def _random() -> float:
     """From the kernel: restored snapshots and forked children must not all wait for the same time."""
     return int.from_bytes(urandom(4), "little") / (1 << 32)
@@ -62,7 +66,6 @@ class Delivery:
         self.retries = 0
         self.error: PutError | None = None
         self._some_taken = False  # by the newest `send`
-        self.on_taken: Callable[[], None] | None = None  # called when something was
         self._clock = clock
         self._random = random
         self._begin_anywhere()
@@ -101,21 +104,30 @@ class Delivery:
         tries: int = MANY,
         probe: bool = False,
         everything: bool = False,
+        on_taken: Callable[[], None] = _nothing,
     ) -> bool:
         """Send what is there now, in order; False if some of it is left when time or tries in a row are used up.
 
         `deadline` is in `clock` seconds; `pause(seconds)` sleeps between tries. `probe`: only the oldest record of each
         source, to see if Firehose is back: a whole call may take a small function longer than a probe may last.
-        `everything`: also what is written meanwhile.
+        `everything`: also what is written meanwhile. `on_taken()` is called whenever something was taken.
         """
         self._aborted = self._some_taken = False
         self.error = None
         sources = list(sources)
         for source in sources:
             source.aim(everything=everything)
-        return all(self._send(source, deadline, pause, tries, probe) for source in sources)
+        return all(self._empty(source, deadline, pause, tries, probe, on_taken) for source in sources)
 
-    def _send(self, source: Source, deadline: float, pause: Callable[[float], None], tries: int, probe: bool) -> bool:
+    def _empty(
+        self,
+        source: Source,
+        deadline: float,
+        pause: Callable[[float], None],
+        tries: int,
+        probe: bool,
+        on_taken: Callable[[], None],
+    ) -> bool:
         failed = 0
         untried = len(self.targets) - 1
         until = self._share(deadline, untried)
@@ -145,8 +157,7 @@ class Delivery:
                 if self._settle(source, batch, codes):
                     self._some_taken = True
                     failed, until = 0, self._share(deadline, untried)
-                    if self.on_taken is not None:
-                        self.on_taken()
+                    on_taken()
                 if not any(codes):
                     self.error = None
                     if probe:

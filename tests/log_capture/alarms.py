@@ -281,7 +281,7 @@ class Flush:
             failed=fail,
             report=fail,
         )
-        self.shipper.on_start_again = lambda: None
+        self.shipper.start_with_the_first_line()
         self.journal.append(STDOUT, b"line\n")
 
     def call(self) -> None:

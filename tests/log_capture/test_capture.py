@@ -32,6 +32,7 @@ class Process:
             function="orders",
             version="7",
             report=self.said.append,
+            on_deadline=lambda: None,
             failed=self.failures.append,
         )
         self.sys: Any = ModuleType("sys")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 
@@ -18,6 +18,7 @@ from log_capture.journal.journal import Journal
 from log_capture.journal.ring import EVENT, HEADER_BYTES, STDOUT
 from log_capture.sending.delivery import Delivery, Target
 from log_capture.sending.failures import REFUSED, THROTTLED
+from log_capture.sending.loop import Watch
 from log_capture.sending.retry import FIRST_PROBE_S
 from log_capture.sending.shipper import PROBE_WAIT_S, Shipper
 from log_capture.sending.source import Source
@@ -41,6 +42,7 @@ class Sender:
         self.clock = Clock()
         self.said: list[str] = []
         self.failures: list[BaseException] = []
+        self.on_deadline: Callable[[], object] = Signal()
         self.journal = Journal(bytearray(HEADER_BYTES + (1 << 20)), environment="0123456789ab", nudge=self._hurry)
         self.shipper = Shipper(
             [Source(self.journal, renderer(), Packer(aggregate=aggregate))],
@@ -50,8 +52,12 @@ class Sender:
             find_sources=lambda: list(dead),
             failed=self.failures.append,
             report=self.said.append,
+            on_deadline=self._deadline_is_near,
             wall_clock=self.clock,
         )
+
+    def _deadline_is_near(self) -> None:
+        self.on_deadline()
 
     def _hurry(self) -> None:
         self.shipper.hurry()
@@ -169,11 +175,11 @@ def test_an_invocation_wakes_only_a_thread_that_would_sleep_too_long(monkeypatch
     """Waking it costs the invocation more than everything else that firetee does in one without output."""
     sender = Sender()  # without a thread: the test goes its steps
     shipper, nudges = sender.shipper, []
-    monkeypatch.setattr(shipper, "nudge", lambda: nudges.append(monotonic()))
-    assert shipper._until_next_look() is None
+    monkeypatch.setattr(shipper._loop, "wake", lambda: nudges.append(monotonic()))
+    assert shipper._loop._until_next() is None
     sender.resume()
     assert len(nudges) == 1
-    until = shipper._until_next_look()
+    until = shipper._loop._until_next()
     assert until is not None
     assert until == pytest.approx(NEVER_S, abs=PATIENCE_S)
     shipper.pause(monotonic())
@@ -320,7 +326,7 @@ def test_what_a_dead_process_left_goes_first_and_is_let_go_of(make_sender: type[
 
 def test_the_deadline_s_warning_comes_on_the_thread_while_the_invocation_runs(sender: Sender) -> None:
     warned = Signal()
-    sender.shipper.on_deadline = warned
+    sender.on_deadline = warned
     sender.shipper.resume(monotonic() + 0.001, 0.0)
     warned.wait()
     assert warned.threads == [sender.shipper.thread_id]
@@ -328,7 +334,7 @@ def test_the_deadline_s_warning_comes_on_the_thread_while_the_invocation_runs(se
 
 def test_there_is_no_warning_once_the_invocation_is_over(sender: Sender) -> None:
     warned = Signal()
-    sender.shipper.on_deadline = warned
+    sender.on_deadline = warned
     sender.shipper.resume(monotonic() + 60, 0.0)
     sender.shipper.pause(monotonic())
     sender.shipper.resume(0.0, 0.0)
@@ -350,8 +356,7 @@ def test_a_watched_descriptor_is_answered_even_while_retries_wait(make_sender: t
         return ["ServiceUnavailableException"]
 
     sender.client.steps.append(fail_and_signal)
-    sender.shipper.watch(lambda: read, came)
-    sender.shipper.start(warm_up=False)
+    sender.shipper.start(warm_up=False, watch=Watch(lambda: read, came, pytest.fail))
     sender.write("a")
     assert sender.flush()
     called.wait()
@@ -374,7 +379,7 @@ def test_the_final_drain_on_the_thread_itself_sends_though_the_breaker_is_open(s
         drained.append(sender.shipper.drain(PATIENCE_S))
         done()
 
-    sender.shipper.on_deadline = drain
+    sender.on_deadline = drain
     sender.shipper.resume(monotonic(), 0.0)
     done.wait()
     assert drained == [True]
@@ -402,7 +407,8 @@ def test_a_bug_of_ours_on_the_thread_is_reported_and_the_thread_lives() -> None:
 
 def test_an_idle_thread_ends_for_a_fork_and_starts_again_with_the_next_line(sender: Sender) -> None:
     again = Signal()
-    sender.shipper.on_start_again = again
+    read, write = os.pipe()
+    sender.shipper.start(warm_up=False, watch=Watch(lambda: read, pytest.fail, again))
     for number in range(3):
         assert sender.shipper.halt()
         assert sender.shipper.halt(), "a second fork in a row"
@@ -412,6 +418,8 @@ def test_an_idle_thread_ends_for_a_fork_and_starts_again_with_the_next_line(send
         assert sender.flush()
     assert len(again.threads) == 3
     assert sender.lines == ["0", "1", "2"]
+    os.close(read)
+    os.close(write)
 
 
 def test_a_thread_that_is_sending_goes_on_through_a_fork(make_sender: type[Sender]) -> None:
@@ -435,7 +443,8 @@ def test_a_thread_that_is_sending_goes_on_through_a_fork(make_sender: type[Sende
 
 def test_only_one_thread_starts_however_many_wake_it(sender: Sender) -> None:
     started = Signal()
-    sender.shipper.on_start_again = started
+    read, write = os.pipe()
+    sender.shipper.start(warm_up=False, watch=Watch(lambda: read, pytest.fail, started))
     assert sender.shipper.halt()
     wakers = [threading.Thread(target=sender.shipper.nudge) for _ in range(8)]
     for waker in wakers:
@@ -443,10 +452,11 @@ def test_only_one_thread_starts_however_many_wake_it(sender: Sender) -> None:
     for waker in wakers:
         waker.join()
     assert len(started.threads) == 1
+    os.close(read)
+    os.close(write)
 
 
 def test_stopped_for_good_it_does_not_start_again(sender: Sender) -> None:
-    sender.shipper.on_start_again = pytest.fail
     sender.shipper.stop()
     sender.shipper.nudge()
     assert not sender.shipper.running_thread
@@ -489,7 +499,7 @@ def test_a_watched_descriptor_that_the_function_has_taken_is_watched_no_more(sen
         return current[0]
 
     called = Signal()
-    sender.shipper.watch(descriptor, called)
+    sender.shipper.start(warm_up=False, watch=Watch(descriptor, called, pytest.fail))
     other, other_write = os.pipe()
     current[0] = other
     os.dup2(file, read)
