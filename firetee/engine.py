@@ -26,7 +26,11 @@ class Policy:
         self._wanted = "function" in config.events and not config.disabled
         self._parses_json = config.parse_json
         self._filters: Any = _module("log_capture.envelope.filters").Filters.compile(
-            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
+            min_level=config.min_level,
+            include=config.include,
+            exclude=config.exclude,
+            redact=config.redact,
+            redact_keys=config.redact_keys,
         )[0]
 
     def sent(self, stream: str, level: str | None, text: str) -> str | None:

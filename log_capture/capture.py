@@ -90,6 +90,7 @@ class Capture:
         self.fd_tail: FdTail | None = None
         self._redirects: Redirects | None = None
         self._unseen: Unseen | None = None
+        self._every_event = "platform" in config.events
         self._said_dropped = False
         self._context = b""
         self.wait_until = 0.0  # monotonic seconds: how long a full journal may hold up the function
@@ -189,7 +190,9 @@ class Capture:
         self.journal.append(CONTEXT, self._context)
 
     def event(self, kind: str, record: str) -> None:
-        """A `platform.*` or `firetee.*` record: its type and its JSON text."""
+        """A `platform.*` or `firetee.*` record, if it is wanted: its type and its JSON text."""
+        if not self._every_event and kind not in self._config.events:
+            return
         self.journal.append(EVENT, kind.encode() + b"\0" + record.encode())
 
     def message(self, text: str) -> None:
@@ -336,14 +339,18 @@ class Capture:
 
     def _make_filters(self) -> Filters | None:
         config = self._config
-        if not (config.min_level or config.include or config.exclude or config.redact):
+        if not (config.min_level or config.include or config.exclude or config.redact or config.redact_keys):
             return None
         from .envelope.filters import (
             Filters,  # at boot, but only where it is needed: what it imports takes milliseconds
         )
 
         filters, problems = Filters.compile(
-            min_level=config.min_level, include=config.include, exclude=config.exclude, redact=config.redact
+            min_level=config.min_level,
+            include=config.include,
+            exclude=config.exclude,
+            redact=config.redact,
+            redact_keys=config.redact_keys,
         )
         for problem in problems:
             self._report(problem)

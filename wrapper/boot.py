@@ -75,7 +75,7 @@ class Boot:
             on_deadline=self._warn_of_timeout,
         )
         self.messages.also(capture.message if "extension" in config.events else _nothing)
-        events = PlatformEvents(environ) if "platform" in config.events else None
+        events = PlatformEvents(environ) if config.events - {"function", "extension"} else None
         self.lifecycle = Lifecycle(config, capture, events, self.messages)
         self.lifecycle.init_starts()
         capture.hide_journals(function_wrapper)

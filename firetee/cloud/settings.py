@@ -16,6 +16,8 @@ from firetee import layer
 
 PREFIX = "FIRETEE_"
 _PATTERNS = ("FIRETEE_INCLUDE", "FIRETEE_EXCLUDE", "FIRETEE_REDACT")
+#: Its patterns may have a text that takes the place of a match: ``pattern=>text``.
+_REPLACES = "FIRETEE_REDACT"
 _CHOICES = re.compile(r"is (?:none|not a list) of ([^;]+);")
 
 
@@ -23,10 +25,12 @@ def problems(env: Mapping[str, str]) -> tuple[str, ...]:
     """Each value that firetee would not take, as one line; with the likely one where it is a choice."""
     found = [_with_hint(problem) for problem in _module().Config.from_environ(env).problems]
     for variable in _PATTERNS:
-        for pattern in re.split(r"\n|;;", env.get(variable, "")):
+        for part in re.split(r"\n|;;", env.get(variable, "")):
+            pattern, arrow, text = part.strip().rpartition("=>") if variable == _REPLACES else (part.strip(), "", "")
             try:
-                re.compile(pattern.strip())
-            except re.error as error:
+                re.compile(pattern if arrow else text or pattern).sub(text if arrow else "", "")
+            except (re.error, IndexError) as error:
+                pattern = part.strip()
                 found.append(f"{variable}={pattern!r} is not a regular expression: {error}")
     return tuple(found)
 

@@ -8,28 +8,17 @@ Only what somebody wrote is filtered (types ``function`` and ``extension``); pla
 
 from __future__ import annotations
 
-import re
-from itertools import chain, islice
-from json.decoder import scanstring  # type: ignore[attr-defined]
-from json.encoder import encode_basestring
-
 from .automaton import TooComplexError
 from .levels import RANKS, normalised
-from .patterns import compile_patterns
+from .patterns import compile_patterns, compile_replacements
+from .redaction import Redaction
+from .secret_keys import SecretKeys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .patterns import Pattern
-
-    Span = tuple[int, int]
-
-#: What stands where something was redacted.
-MASK = "***"
-
-#: The scalars of a valid JSON text: strings (keys too), numbers, literals. Compiled only where something is redacted.
-_SCALAR = r'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*|true|false|null'
 
 
 class Filters:
@@ -45,19 +34,23 @@ class Filters:
         min_level: str | None = None,
         include: Sequence[Pattern] = (),
         exclude: Sequence[Pattern] = (),
-        redact: Sequence[Pattern] = (),
+        redaction: Redaction | None = None,
     ) -> None:
         """Patterns as `compile_patterns` makes them. An unknown `min_level` hides nothing."""
         self._min_rank = RANKS.get(normalised(min_level), 0) if min_level else 0
         self._include = include
         self._exclude = exclude
-        self._redact = redact
-        if redact:
-            self._scalars = re.compile(_SCALAR)
+        self._redaction = redaction
 
     @classmethod
     def compile(
-        cls, *, min_level: str | None, include: str | None, exclude: str | None, redact: str | None
+        cls,
+        *,
+        min_level: str | None,
+        include: str | None,
+        exclude: str | None,
+        redact: str | None,
+        redact_keys: Sequence[str] = (),
     ) -> tuple[Filters | None, list[str]]:
         """From the settings of these names (see `split_patterns`): None if they hide nothing; and problems.
 
@@ -66,9 +59,10 @@ class Filters:
         """
         included, problems = compile_patterns("FIRETEE_INCLUDE", include)
         excluded, more = compile_patterns("FIRETEE_EXCLUDE", exclude)
-        redacted, most = compile_patterns("FIRETEE_REDACT", redact, withhold=True)
-        filters = cls(min_level=min_level, include=included, exclude=excluded, redact=redacted)
-        idle = not (filters._min_rank or included or excluded or redacted)
+        replacements, most = compile_replacements("FIRETEE_REDACT", redact)
+        redaction = Redaction(replacements, SecretKeys(redact_keys) if redact_keys else None)
+        filters = cls(min_level=min_level, include=included, exclude=excluded, redaction=redaction)
+        idle = not (filters._min_rank or included or excluded or redaction)
         return None if idle else filters, problems + more + most
 
     def wants(self, text: str, level: str | None) -> bool:
@@ -80,61 +74,8 @@ class Filters:
         return not any(_found(pattern, text, in_doubt=False) for pattern in self._exclude)
 
     def redacted(self, text: str, is_object: bool) -> str:
-        """The text with each match of each pattern replaced by ``***``; the same object if there is none.
-
-        In a JSON object each scalar is searched by itself, decoded, and then the text as a whole, so that
-        ``"password": *"[^"]*"`` works as well as ``^[0-9]{16}$`` on a value. What is left is valid JSON: a
-        number or literal with a match becomes a string, and a match that reaches across scalars hides each of
-        them. (Two keys of one object may then be equal, so that it is sent as text.)
-        """
-        if not self._redact:
-            return text
-        return self._redacted_object(text) if is_object else self._redacted_text(text)
-
-    def _redacted_text(self, text: str) -> str:
-        spans = self._spans(text)
-        return _masked(text, spans) if spans else text
-
-    def _redacted_object(self, text: str) -> str:
-        """Scalar by scalar; the matches in the whole text and the scalars are both in order."""
-        spans = self._spans(text)
-        pieces: list[str] = []
-        position = at = 0
-        for match in self._scalars.finditer(text):
-            first, last = match.span()
-            while at < len(spans) and spans[at][1] <= first:
-                at += 1
-            here = []
-            for start, end in islice(spans, at, None):
-                if start >= last:
-                    break
-                here.append((start - first, end - first))
-            masked = self._redacted_scalar(match[0], here)
-            if masked is not None:
-                pieces += (text[position:first], encode_basestring(masked))
-                position = last
-        return "".join((*pieces, text[position:])) if pieces else text
-
-    def _redacted_scalar(self, scalar: str, outer: list[Span]) -> str | None:
-        """What is left of its value, or None if all is; `outer` is what is matched of it in the whole text."""
-        value = scanstring(scalar, 1)[0] if scalar[0] == '"' else scalar
-        spans = self._spans(value)
-        if outer:
-            inner = _in_value(scalar, outer)
-            if inner is None:
-                return MASK
-            spans = _merged(spans + inner)
-        return _masked(value, spans) if spans else None
-
-    def _spans(self, text: str) -> list[Span]:
-        """What all patterns match in the text, in order; matches that overlap are one."""
-        found: list[Span] = []
-        for pattern in self._redact:
-            try:
-                found += pattern.spans(text)
-            except TooComplexError:
-                return [(0, len(text))]
-        return found if len(self._redact) == 1 else _merged(found)
+        """See `Redaction.redacted`."""
+        return self._redaction.redacted(text, is_object) if self._redaction else text
 
 
 def _found(pattern: Pattern, text: str, *, in_doubt: bool) -> bool:
@@ -142,40 +83,3 @@ def _found(pattern: Pattern, text: str, *, in_doubt: bool) -> bool:
         return pattern.found(text)
     except TooComplexError:
         return in_doubt
-
-
-def _merged(spans: list[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for start, end in sorted(spans):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _masked(text: str, spans: list[Span]) -> str:
-    pieces: list[str] = []
-    position = 0
-    for start, end in spans:
-        pieces += (text[position:start], MASK)
-        position = end
-    return "".join((*pieces, text[position:]))
-
-
-def _in_value(scalar: str, spans: list[Span]) -> list[Span] | None:
-    """Places in a scalar as it is spelled to places in its value; None if one is not within the value."""
-    if scalar[0] != '"':
-        return spans if spans[0][0] >= 0 and spans[-1][1] <= len(scalar) else None
-    if spans[0][0] < 1 or spans[-1][1] >= len(scalar):
-        return None
-    offsets = []
-    position, offset = 1, 0
-    for place in chain.from_iterable(spans):
-        try:
-            offset += len(scanstring(f'"{scalar[position:place]}"', 1)[0])
-        except ValueError:  # inside an escape
-            return None
-        offsets.append(offset)
-        position = place
-    return list(zip(offsets[::2], offsets[1::2], strict=True))

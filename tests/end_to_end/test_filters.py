@@ -52,6 +52,33 @@ def test_only_what_is_included_and_not_excluded_is_sent(stage: Stage) -> None:
     assert [json.loads(text)["message"] for text in sent] == ["debug as JSON", "error as JSON"]
 
 
+def test_a_text_takes_the_place_of_what_is_redacted(stage: Stage) -> None:
+    sent = texts(run(stage, FIRETEE_REDACT=r"(?:\d{4} ){3}(\d{4})=>…\1;;hunter\d=>bait"))
+    joined = "\n".join(sent)
+    assert "hunter" not in joined
+    assert "password=bait" in joined
+    assert json.dumps("…1111") in joined
+
+
+def test_values_of_secret_keys_are_hidden_in_text_json_and_tracebacks(stage: Stage) -> None:
+    source = """
+        import json, logging
+        def handler(event, context):
+            print("login user=eva password=hunter2 ok")
+            print(json.dumps({"user": "eva", "credentials": [{"PASSWORD": {"plain": "hunter2"}}]}))
+            logging.warning("headers %s", {"Authorization": "Bearer hunter2", "accept": "*/*"})
+            raise RuntimeError("refused: password=hunter2")
+    """
+    bare, teed = stage.both(source, env={"FIRETEE_REDACT_KEYS": "password,authorization"}, shutdown=False)
+    assert (teed.stdout, len(teed.frames)) == (bare.stdout, len(bare.frames))
+    assert "hunter2" not in json.dumps([line for line in teed.lines if line["type"] == "function"])
+    sent = texts(teed)
+    assert sent[0] == "login user=eva password=*** ok"
+    assert json.loads(sent[1]) == {"user": "eva", "credentials": [{"PASSWORD": "***"}]}
+    assert sent[2].endswith("{'Authorization': '***', 'accept': '*/*'}")
+    assert json.loads(sent[3])["errorMessage"] == "refused: password=***"
+
+
 def test_redaction_covers_text_json_values_and_tracebacks(stage: Stage) -> None:
     sent = texts(run(stage, FIRETEE_REDACT=r"hunter\d;;(?:\d{4} ){3}\d{4}"))
     joined = "\n".join(sent)

@@ -71,6 +71,8 @@ def test_events_choose_what_is_sent(stage: Stage) -> None:
     only_platform = stage.run(SOURCE, env={"FIRETEE_EVENTS": "platform"}).lines
     assert only_platform
     assert all(line["type"].startswith("platform.") for line in only_platform)
+    single = stage.run(SOURCE, [{}, {}], env={"FIRETEE_EVENTS": "function,platform.report"}).lines
+    assert [line["type"] for line in single] == ["function", "platform.report"] * 2
 
 
 def test_tags_are_on_every_record(stage: Stage) -> None:

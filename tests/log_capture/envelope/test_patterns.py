@@ -24,6 +24,14 @@ HARMLESS = [
     r"^START",
     r"<[^<>]*>",
     ".*",
+    "ERROR|WARN",
+    "(GET|POST) /ping",
+    "(?i)error|warn|fatal|critical",
+    r"(?:https?://)?[a-z]{3}\.example\.com/\S*",
+    r"^(?:DEBUG|INFO)\s",
+    "(?:ab){0,3}c",
+    r"\b(?:\d{4}[ -]?){3}\d{4}\b",
+    "(?:a|b|cd)(?:e|fg)",
 ]
 BACKTRACKING = [
     r"(a+)+$",
@@ -35,10 +43,15 @@ BACKTRACKING = [
     ".*error",
     r"[\w.+-]+@[\w-]+\.[\w.]+",
     r"password=\S+;",
-    r"a?a?a?a?a?aaaaa",
+    r"a?a?a?a?a?a?a?aaaaaaa",
     r"x[ax]*y",
     r"<[^>]*>",
     r"\d{1,200}\d{1,200}x",
+    "(?:a|ab)*c",
+    "(?:a*|b)c",
+    r"(?:GET|POST) .*ping",
+    "(?:a|aa)(?:a|aa)(?:a|aa)(?:a|aa)(?:a|aa)(?:a|aa)(?:a|aa)b",
+    "(?:ab){0,100}c",
 ]
 
 
@@ -58,7 +71,30 @@ def test_patterns_that_may_backtrack_are_run_by_the_automaton(pattern: str) -> N
 
 #: Texts of one repeated piece, with and without an end that spoils the match: the worst that is known for each.
 PIECES = st.sampled_from(
-    ["a", "ax", "x", '"', '"password"', '"password":', "password=", "1", "1111-", "<", " ", "A", "AKIA", "\n"]
+    [
+        "ab",
+        "cd",
+        "GET",
+        "GET /pin",
+        "aaa.example.com",
+        "http://",
+        "DEBUG",
+        "ERR",
+        "a",
+        "ax",
+        "x",
+        '"',
+        '"password"',
+        '"password":',
+        "password=",
+        "1",
+        "1111-",
+        "<",
+        " ",
+        "A",
+        "AKIA",
+        "\n",
+    ]
 )
 
 
@@ -74,14 +110,23 @@ def test_re_takes_linear_time_on_a_harmless_pattern(pattern: str, piece: str, en
     assert thread_time() - before < 5
 
 
-@given(
-    st.lists(
-        st.sampled_from(["a", "b", "[ab]", "a*", "b+", "[ab]*", "[^a]*", "a?", "(?:ab){2}", "a{1,3}", "$", "c"]),
-        max_size=6,
-    )
+SIMPLE = st.sampled_from(
+    ["a", "b", "[ab]", "a*", "b+", "[ab]*", "[^a]*", "a?", "(?:ab){2}", "a{1,3}", "$", "^", "c", r"\b"]
 )
-def test_whatever_is_called_harmless_takes_linear_time(parts: list[str]) -> None:
-    pattern = "".join(parts)
+PATTERNS = st.recursive(
+    SIMPLE,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=6).map("".join),
+        st.lists(inner, min_size=2, max_size=4).map(lambda ways: f"(?:{'|'.join(ways)})"),
+        st.tuples(inner, st.sampled_from(["?", "{0,2}", "{2}", "{1,2}"])).map(lambda pair: f"(?:{pair[0]}){pair[1]}"),
+    ),
+    max_leaves=8,
+)
+
+
+@given(PATTERNS)
+def test_whatever_is_called_harmless_takes_linear_time(pattern: str) -> None:
+    """Quadratic time on 30,000 characters would be seconds for each text."""
     if is_harmless(pattern):
         compiled = re.compile(pattern)
         before = thread_time()
@@ -89,6 +134,15 @@ def test_whatever_is_called_harmless_takes_linear_time(parts: list[str]) -> None
             compiled.search(text + "d")
             sum(1 for _ in compiled.finditer(text))
         assert thread_time() - before < 5
+
+
+@given(PATTERNS, st.text("abcd\n", max_size=12))
+def test_on_a_harmless_pattern_re_and_the_automaton_find_the_same(pattern: str, text: str) -> None:
+    if is_harmless(pattern):
+        found, automaton = Backtracking(re.compile(pattern)), Automaton(pattern)
+        assert found.found(text) == automaton.found(text)
+        if re.compile(pattern).fullmatch("") is None:
+            assert found.spans(text) == automaton.spans(text)
 
 
 @pytest.mark.parametrize("pattern", [r"(\w)\1+", r"a(?=.*b)c*d", r"(?<!x)\s+$"])
