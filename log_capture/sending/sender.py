@@ -48,6 +48,7 @@ class Sender:
         self._report = report
         self.breaker = Breaker(wall_clock)
         self.may_leave_more = False  # children were forked, whose journals may be left when they die
+        self.has_looked = True  # for what dead processes left before this one began
         self.in_flight = False  # a request may be
         self._sending = SignalLock()  # held while one may be
         self._taken_lines = self._taken_bytes = 0  # of sources that are gone
@@ -58,7 +59,7 @@ class Sender:
     @property
     def urgent(self) -> bool:
         """Whether something waits that an invocation's flush must deliver."""
-        if self.may_leave_more:
+        if self.may_leave_more or not self.has_looked:
             return True
         for source in self._sources:  # noqa: SIM110 - each invocation asks twice, and a generator costs more than the answer
             if source.urgent:
@@ -68,7 +69,7 @@ class Sender:
     @property
     def empty(self) -> bool:
         """Whether everything written so far was taken."""
-        return not self.may_leave_more and self.known_empty
+        return not self.may_leave_more and self.has_looked and self.known_empty
 
     @property
     def known_empty(self) -> bool:

@@ -118,6 +118,7 @@ class Shipper:
         """
         if not self._loop.running:
             self._warms_up, self._sends_left = warm_up, send_left
+            self._sender.has_looked = False
         self._loop.start(watch)
 
     def halt(self) -> bool:
@@ -236,9 +237,12 @@ class Shipper:
     def _begin(self) -> None:
         warms_up, sends_left = self._warms_up, self._sends_left
         self._warms_up = self._sends_left = False
-        if warms_up:
-            self._sender.warm_up()
-        self._sender.adopt()
+        try:
+            if warms_up:
+                self._sender.warm_up()
+            self._sender.adopt()
+        finally:
+            self._sender.has_looked = True
         if sends_left and self._sender.dead_are_left:
             self.send_freely()
 

@@ -270,6 +270,7 @@ def test_a_permanent_refusal_is_told_once_with_its_remedy(sender: Sender) -> Non
 
 
 def test_platform_events_ride_along_and_are_not_urgent(sender: Sender) -> None:
+    sender.shipper.prepare(PATIENCE_S)  # it has looked for what dead processes left
     sender.journal.append(EVENT, b"platform.start\0{}")
     assert not sender.shipper.urgent
     assert not sender.shipper.empty
@@ -322,6 +323,31 @@ def test_what_a_dead_process_left_goes_first_and_is_let_go_of(make_sender: type[
     assert sender.lines == ["from the dead", "from the living"]
     assert discarded.threads == [sender.shipper.thread_id]
     assert sender.shipper.taken() == (2, 30)
+
+
+def test_a_flush_waits_for_the_search_for_what_dead_processes_left() -> None:
+    """On a busy machine the thread is still at its beginning when the first invocation ends."""
+    found = threading.Event()
+    discarded = Signal()
+    sender = Sender(dead=(left_by_the_dead(discarded),))
+    find_sources = sender.shipper._sender._find_sources
+
+    def search() -> list[Source]:
+        assert found.wait(PATIENCE_S)
+        return find_sources()
+
+    sender.shipper._sender._find_sources = search
+    sender.shipper.start(warm_up=False)
+    sender.resume()
+    assert sender.shipper.urgent
+    finder = threading.Timer(0.02, found.set)
+    finder.start()
+    assert sender.flush()
+    assert sender.lines == ["from the dead"]
+    assert not sender.shipper.urgent
+    finder.join()
+    sender.shipper.stop()
+    sender.shipper.close()
 
 
 def test_the_deadline_s_warning_comes_on_the_thread_while_the_invocation_runs(sender: Sender) -> None:
