@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -157,6 +158,8 @@ def source_of(python: Path, name: str) -> Path:
 @click.argument("names", nargs=-1, type=click.Choice(list(SUITES)))
 @click.option("--capture", type=click.Choice(["python", "fd"]), default="python", help="FIRETEE_CAPTURE.")
 def main(names: tuple[str, ...], capture: str) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: tests send it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     CACHE.mkdir(parents=True, exist_ok=True)
     python = prepared()
     harmed = False

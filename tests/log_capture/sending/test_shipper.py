@@ -339,12 +339,12 @@ def test_a_flush_waits_for_the_search_for_what_dead_processes_left() -> None:
     sender.shipper._sender._find_sources = search
     sender.shipper.start(warm_up=False)
     sender.resume()
-    assert sender.shipper.urgent
+    assert [sender.shipper.urgent] == [True]
     finder = threading.Timer(0.02, found.set)
     finder.start()
     assert sender.flush()
     assert sender.lines == ["from the dead"]
-    assert not sender.shipper.urgent
+    assert [sender.shipper.urgent] == [False]
     finder.join()
     sender.shipper.stop()
     sender.shipper.close()
