@@ -28,7 +28,12 @@ LINES = 2_000
 ROUNDS = 40
 CONTEXT = {
     "requestId": "6d68ca91-49c9-448d-89b8-7ca3e6dc66aa",
-    "traceId": "Root=1-62e900b2-710d76f009d6e7785905449a;Parent=0efbd19962d95b05;Sampled=1",
+}
+TRACE: dict[str, str | bool] = {
+    "traceId": "62e900b2710d76f009d6e7785905449a",
+    "spanId": "0efbd19962d95b05",
+    "sampled": True,
+    "xrayTraceId": "1-62e900b2-710d76f009d6e7785905449a",
 }
 PLAIN = ("2026-11-23 order 17 accepted for customer 4711 after 23 ms, " * 4)[:200]
 TEXTS = {
@@ -54,7 +59,7 @@ def read(buffer: bytearray, size: int) -> list[Chunk]:
 
 
 def lines(text: str, stream: str = "stdout", level: str | None = None) -> list[Line]:
-    context = context_fragment(CONTEXT["requestId"], CONTEXT["traceId"], None, False)
+    context = context_fragment(CONTEXT["requestId"], TRACE, None, False)
     return [(1_795_441_832_000_000 + 300 * number, "function", stream, level, text, context) for number in range(LINES)]
 
 

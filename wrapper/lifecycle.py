@@ -11,6 +11,7 @@ from time import monotonic, time
 from log_capture.envelope.render import context_fragment
 from log_capture.process.guard import is_ours
 
+from . import trace
 from .stacks import every_stack
 
 TYPE_CHECKING = False
@@ -166,7 +167,7 @@ class Lifecycle:
         capture.look_after_journal()
         request_id, trace_id = event.invoke_id, event.x_amzn_trace_id
         tenant_id = getattr(event, "tenant_id", None)
-        capture.set_context(context_fragment(request_id, trace_id, tenant_id, self._invocations == 1))
+        capture.set_context(context_fragment(request_id, trace.fields(event), tenant_id, self._invocations == 1))
         if self._events is not None:
             capture.event(*self._events.start(request_id, trace_id, tenant_id))
         warning = min(_WARNING_S, left / 10) if left > 0 else 0.0

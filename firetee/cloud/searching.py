@@ -42,7 +42,10 @@ _PATHS = ["time", "type", "record", "function", "requestId", "level", "environme
 _FIELD = {name: f"f[{number}]" for number, name in enumerate(_PATHS, 1)}
 _ENVELOPE = f"{_FIELD['type']} IS NOT NULL AND {_FIELD['record']} IS NOT NULL"
 #: The envelope's names where they differ from what Firehose's conversion to Parquet makes of them, by a Glue table.
-_NAMES = {name.lower(): name for name in ("requestId", "traceId", "tenantId", "coldStart")}
+_NAMES = {
+    name.lower(): name
+    for name in ("requestId", "traceId", "spanId", "xrayTraceId", "invocationId", "tenantId", "coldStart")
+}
 _PLAIN = re.compile(r"[A-Za-z0-9_ .,:=@-]+")
 """Text that is the same in a JSON string."""
 _LITERAL = re.compile(r"[A-Za-z0-9_ ,:=@-]+")

@@ -3,8 +3,8 @@
 The envelope, in this order, ended by one newline; what is not known is absent::
 
     {"time":"2026-11-23T13:50:32.480123Z","type":"function","record":"order 17 accepted","stream":"stdout",
-     "level":"INFO","requestId":...,"traceId":...,"tenantId":...,"coldStart":true,"function":...,
-     "version":...,"environment":...,"tags":{...},"seq":42,"part":[1,3]}
+     "level":"INFO","requestId":...,"traceId":...,"spanId":...,"sampled":true,"xrayTraceId":...,
+     "invocationId":...,"tenantId":...,"coldStart":true,"function":...,"version":...,"environment":...,"tags":{...},"seq":42,"part":[1,3]}
 
 No JSON encoder runs per line: most of an envelope is the same from line to line and put together once, and
 the text is copied as it is when nothing in it needs an escape. Text is UTF-8, not ASCII; a lone surrogate is
@@ -52,11 +52,22 @@ _ERROR_GROWS = 16
 _PART_BYTES = 64
 
 
-def context_fragment(request_id: str | None, trace_id: str | None, tenant_id: str | None, cold_start: bool) -> str:
-    """The fields that are the same throughout one invocation, each with a comma before it; maybe empty."""
-    fields = (("requestId", request_id), ("traceId", trace_id), ("tenantId", tenant_id))
-    text = "".join(f',"{key}":{encode_basestring(value)}' for key, value in fields if value)
-    return text + ',"coldStart":true' if cold_start else text
+def context_fragment(
+    request_id: str | None,
+    trace: Mapping[str, str | bool] | None,
+    tenant_id: str | None,
+    cold_start: bool,
+) -> str:
+    """The fields that are the same throughout one invocation, each with a comma before it; maybe empty.
+
+    `trace` are fields by name: the ids of its trace and of its attempt.
+    """
+    fields = {"requestId": request_id, **(trace or {}), "tenantId": tenant_id, "coldStart": cold_start or None}
+    return "".join(f',"{key}":{_json(value)}' for key, value in fields.items() if value is not None and value != "")
+
+
+def _json(value: str | bool) -> str:
+    return encode_basestring(value) if isinstance(value, str) else "true" if value else "false"
 
 
 class Renderer:

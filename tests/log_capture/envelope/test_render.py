@@ -86,7 +86,7 @@ def test_an_envelope_says_exactly_what_is_known(
     seq: int,
 ) -> None:
     using = renderer(function="orders", version="$LATEST", tags={"team": 'w"eb', "ü": ""}, parse_json=False)
-    context = context_fragment(request_id, trace_id, tenant_id, cold)
+    context = context_fragment(request_id, {"traceId": trace_id} if trace_id else None, tenant_id, cold)
     (data,) = rendered(using, line(text, kind=kind, stream=stream, level="NOTICE", context=context), seq=seq)
     expected = {
         "time": json.loads(data)["time"],
@@ -321,9 +321,10 @@ def test_in_text_the_pieces_joined_are_the_lines(texts: list[str], max_bytes: in
 
 def test_the_context_of_an_invocation_holds_what_is_known() -> None:
     assert context_fragment(None, None, None, False) == ""
-    assert json.loads("{" + context_fragment('r"1', "Root=1", "t", True)[1:] + "}") == {
+    assert json.loads("{" + context_fragment('r"1', {"traceId": "a" * 32, "sampled": False}, "t", True)[1:] + "}") == {
         "requestId": 'r"1',
-        "traceId": "Root=1",
+        "traceId": "a" * 32,
+        "sampled": False,
         "tenantId": "t",
         "coldStart": True,
     }
