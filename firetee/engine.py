@@ -33,6 +33,16 @@ class Policy:
             redact_keys=config.redact_keys,
         )[0]
 
+        below, unlevelled = config.hold
+        self._holding: Any = None
+        if below is not None or unlevelled:
+            holding = _module("log_capture.envelope.holding")
+            self._holding = holding.Holding(holding.Rules(below, unlevelled, config.release))
+
+    def holds(self, stream: str, level: str | None, text: str) -> bool:
+        """Whether a line waits for the outcome of its invocation."""
+        return self._holding is not None and not self._holding.sift([(0, "function", stream, level, text, "")])
+
     def sent(self, stream: str, level: str | None, text: str) -> str | None:
         """A line as it is sent; None if the settings hold it back. `level`: a frame's own."""
         if not self._wanted:

@@ -21,6 +21,7 @@ class Rehearsal:
     responses: list[Response]
     lines: list[journey.Line]
     filtered: list[journey.Line]
+    held: list[journey.Line]
     emulator: Emulator
     calls: int
     platform: list[journey.Envelope]
@@ -96,17 +97,30 @@ class Environment:
         delivered = [envelope for found, _ in stored for envelope in found]
         texts: dict[str, list[str]] = {}
         filtered = []
+        waiting = set()
         for stream, written in journey.written(self.emulator).items():
             texts[stream] = []
             for text, level in written:
                 sent = self._policy.sent(stream, level, text)
                 if sent is None:
                     filtered.append(journey.Line(stream, text, None, None))
-                else:
-                    texts[stream].append(sent)
+                    continue
+                texts[stream].append(sent)
+                if self._policy.holds(stream, level, text):
+                    waiting.add((stream, sent))
         platform = [each for each in delivered if each["type"].partition(".")[0] in ("platform", "firetee")]
-        lines = journey.pair(texts, delivered, times)
-        return Rehearsal(self._responses, lines, filtered, self.emulator, len(calls), platform)
+        lines, held = _without_discarded(journey.pair(texts, delivered, times), waiting, platform)
+        return Rehearsal(self._responses, lines, filtered, held, self.emulator, len(calls), platform)
+
+
+def _without_discarded(
+    lines: list[journey.Line], waiting: set[tuple[str, str]], platform: list[journey.Envelope]
+) -> tuple[list[journey.Line], list[journey.Line]]:
+    """The lines, and apart from them those that waited and were discarded: no more than the reports speak of."""
+    reports = [each["record"]["firetee"] for each in platform if each["type"] == "platform.report"]
+    count = sum(each.get("heldLines", 0) for each in reports if each.get("released") is None)
+    held = [line for line in lines if line.envelope is None and (line.stream, line.written) in waiting][:count]
+    return [line for line in lines if not any(line is each for each in held)], held
 
 
 @contextmanager

@@ -81,16 +81,23 @@ class Screen:
         if self._as_json:
             named = {
                 name: [{"stream": line.stream, "text": line.written} for line in lines]
-                for name, lines in (("missing", done.missing), ("filtered", done.filtered))
+                for name, lines in (("missing", done.missing), ("filtered", done.filtered), ("held", done.held))
             }
             self._emit({"kind": "summary", "arrived": arrived, "calls": done.calls, **named})
             return
         calls = f"{done.calls} PutRecordBatch call{'' if done.calls == 1 else 's'}"
         filtered = f", {len(done.filtered)} held back by the settings" if done.filtered else ""
+        filtered += f", {len(done.held)} held and discarded" if done.held else ""
         lines = f"{arrived} line{'' if arrived == 1 else 's'}"
         self._console.print(
             f"[b]{lines} in the bucket[/], {calls}{filtered}, {len(done.missing)} missing", soft_wrap=True
         )
+        for number, (lines_held, reason) in enumerate(_decisions(done), 1):
+            if lines_held:
+                decision = f"sent, for {escape(reason)}" if reason else "not worth sending"
+                self._console.print(f"[dim]of answer {number} {lines_held} waited: {decision}[/]", soft_wrap=True)
+        for line in done.held:
+            self._console.print(f"[dim]held {line.stream}: {escape(line.written or '')}[/]", soft_wrap=True)
         for line in done.missing:
             self._console.print(f"[red]missing[/] {line.stream}: {escape(line.written or '')}", soft_wrap=True)
         if done.missing and done.died:
@@ -130,3 +137,9 @@ class Screen:
     def _emit(self, message: dict[str, Any]) -> None:
         self._console.file.write(json.dumps(message, ensure_ascii=False) + "\n")
         self._console.file.flush()
+
+
+def _decisions(done: Rehearsal) -> list[tuple[int, str | None]]:
+    """Of each invocation that has a report: how many lines waited for its outcome, and why they were sent."""
+    reports = [each["record"]["firetee"] for each in done.platform if each["type"] == "platform.report"]
+    return [(each.get("heldLines", 0), each.get("released")) for each in reports]

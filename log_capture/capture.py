@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wrapper.config import Config
 
     from .envelope.filters import Filters
+    from .envelope.holding import Holding, Rules
     from .journal.journal_file import LeftBehind
     from .sending.loop import Watch
     from .taps.fd_tail import FdTail
@@ -70,6 +71,7 @@ class Capture:
         self._failed = failed
         self._on_deadline = on_deadline
         self._filters = self._make_filters()
+        self._rules = self._make_rules()
         self._packer = Packer(aggregate=config.aggregate, compression=config.compression)
         self._file = JournalFile(config.journal_dir)
         self._said_problem: str | None = None
@@ -199,6 +201,20 @@ class Capture:
         """One of firetee's own messages, of the kind `extension`."""
         self.journal.append(EXTENSION, text.encode("utf-8", "backslashreplace"))
 
+    def conclude(
+        self,
+        status: str,
+        *,
+        duration_ms: float = 0.0,
+        cold: bool = False,
+        sampled: bool | None = None,
+        request_id: str = "",
+    ) -> None:
+        """What becomes of the lines that wait (`FIRETEE_HOLD`), by how an invocation ended; see `Outcome`."""
+        if self._rules is not None:
+            outcome = self._outcome(status, duration_ms=duration_ms, cold=cold, sampled=sampled, request_id=request_id)
+            self.journal.append(EVENT, outcome.entry())
+
     def look_after_journal(self) -> None:
         """See that there is a file that survives this process, and say so once if there cannot be one."""
         self.journal.look_after()
@@ -230,10 +246,11 @@ class Capture:
 
     # ---- another process -------------------------------------------------------------------------------------------
 
-    def renew(self, *, forked: bool) -> None:
+    def renew(self, *, forked: bool, holds: bool = True) -> None:
         """Begin anew, with an environment and a journal of its own: in a forked child, or after a restore.
 
-        The old journal belongs to the parent, or was empty when the snapshot was taken.
+        The old journal belongs to the parent, or was empty when the snapshot was taken. `holds`: whether lines may wait
+        for the outcome of an invocation.
         """
         old = self._file
         self._file = JournalFile(self._config.journal_dir)
@@ -254,6 +271,8 @@ class Capture:
         if forked:
             self.journal.look_always()
             self.journal.append(CONTEXT, self._context)  # the same invocation's
+            if not holds:
+                self.conclude("unheld")
             old.abandon()
             if self.children is not None:
                 self.children.begin_anew()
@@ -309,7 +328,7 @@ class Capture:
         config = self._config
         linger_ms = config.batch_age_ms if config.flush == "batched" else config.linger_ms
         return Shipper(
-            [Source(self.journal, self._renderer(self.environment), self._packer)],
+            [Source(self.journal, self._renderer(self.environment), self._packer, holding=self._make_holding())],
             self._delivery,
             linger_s=max(linger_ms, 1) / 1000,
             patience_s=config.flush_timeout_ms / 1000,
@@ -336,6 +355,18 @@ class Capture:
             filters=self._filters,
             max_bytes=max_line_bytes(config.compression),
         )
+
+    def _make_rules(self) -> Rules | None:
+        below, unlevelled = self._config.hold
+        if below is None and not unlevelled:
+            return None
+        from .envelope.holding import Holding, Outcome, Rules  # at boot, but only where they are wanted
+
+        self._holding, self._outcome = Holding, Outcome
+        return Rules(below, unlevelled, self._config.release)
+
+    def _make_holding(self) -> Holding | None:
+        return None if self._rules is None else self._holding(self._rules)
 
     def _make_filters(self) -> Filters | None:
         config = self._config
@@ -375,7 +406,9 @@ class Capture:
                 spools.discard()
                 found.discard()
 
-        return Source(journal, renderer, self._packer, start=journal.start, discard=discard)
+        return Source(
+            journal, renderer, self._packer, start=journal.start, discard=discard, holding=self._make_holding()
+        )
 
     def statistics(self) -> Mapping[str, float]:
         """What was done since the last call: lines, bytes, calls, retries, milliseconds that invocations waited."""

@@ -137,9 +137,9 @@ class Boot:
         if self.capture.exec_follows:
             self.capture.mute()
             return
-        self._forks_workers = False
+        is_worker, self._forks_workers = self._forks_workers, False
         self._watch.stop()
-        self.capture.renew(forked=True)
+        self.capture.renew(forked=True, holds=is_worker)
         self.capture.send_freely()
         on_child_exit(partial(self.lifecycle.safely, self.capture.hand_over, _CHILD_S))
 

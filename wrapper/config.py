@@ -54,6 +54,8 @@ class Config:
     exclude: str | None
     redact: str | None
     redact_keys: tuple[str, ...]
+    hold: tuple[str | None, bool]  # lines below this level; lines without one
+    release: tuple[tuple[str, str], ...]  # rules and their values
     tags: tuple[tuple[str, str], ...]
     parse_json: bool
     exec_wrapper: str | None
@@ -78,6 +80,7 @@ class Config:
         "flush",
         "flush_timeout_ms",
         "format",
+        "hold",
         "include",
         "journal_dir",
         "linger_ms",
@@ -88,6 +91,7 @@ class Config:
         "problems",
         "redact",
         "redact_keys",
+        "release",
         "role_arn",
         "streams",
         "tags",
@@ -205,6 +209,41 @@ def _tags(text: str) -> tuple[tuple[str, str], ...]:
     return tuple({key.strip(): value.strip() for key, _, value in pairs}.items())
 
 
+def _hold(text: str) -> tuple[str | None, bool]:
+    below, unlevelled = None, False
+    for item in _names(text):
+        word, _, level = item.partition(" ")
+        if item.lower() == "unlevelled":
+            unlevelled = True
+        elif word.lower() == "below" and level.strip() and below is None:
+            below = _level(level.strip())
+        else:
+            raise ValueError("is not a list of unlevelled and below LEVEL (below WARNING, for instance)")
+    return below, unlevelled
+
+
+def _release(text: str) -> tuple[tuple[str, str], ...]:
+    rules = []
+    for item in _names(text):
+        rule, colon, value = (part.strip() for part in item.partition(":"))
+        rule = rule.lower()
+        if rule == "level" and value:
+            value = _level(value) or ""
+        elif rule == "slow":
+            value = str(_whole("milliseconds", 0, _DAY_MS)(value))
+        elif rule == "sample":
+            try:
+                fits = 0 <= float(value) <= 1
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError("has a sample that is no share from 0 to 1 (sample:0.01)")
+        elif colon or rule not in ("error", "timeout", "crash", "cold", "sampled"):
+            raise ValueError("is not a list of error, timeout, crash, cold, sampled, slow:MS, level:NAME, sample:SHARE")
+        rules.append((rule, value))
+    return tuple(rules)
+
+
 _DAY_MS = 86_400_000
 #: 64 KiB holds the envelope of a handful of lines; 512 MiB is the smallest `/tmp` that Lambda gives (Lambda quotas).
 _LEAST_BUFFER, _MOST_BUFFER = 65_536, 536_870_912
@@ -229,6 +268,8 @@ SETTINGS = (
     Setting("FIRETEE_EXCLUDE", "", _text),
     Setting("FIRETEE_REDACT", "", _text),
     Setting("FIRETEE_REDACT_KEYS", "", _names),
+    Setting("FIRETEE_HOLD", "", _hold),
+    Setting("FIRETEE_RELEASE", "error,timeout,crash,level:ERROR", _release),
     Setting("FIRETEE_TAGS", "", _tags),
     Setting("FIRETEE_PARSE_JSON", "true", _flag),
     Setting("FIRETEE_EXEC_WRAPPER", "", _text),

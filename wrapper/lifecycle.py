@@ -53,6 +53,10 @@ class Lifecycle:
         self._invocations = 0
         self._oldest_pending = 0.0
         self._restoring = False
+        self._status = "success"  # of the invocation that runs
+        self._started = 0.0  # monotonic
+        self._request_id = ""
+        self._sampled: bool | None = None
         self._ending = False  # SIGTERM came: the last drain is under way, and nothing may cut it short
         self.on_init_end: Callable[[], None] | None = None
         self.on_restore: Callable[[], None] | None = None
@@ -152,6 +156,7 @@ class Lifecycle:
         if self._events is not None:
             self._capture.event(*self._events.init_runtime_done("error", _error_type(args, kwargs)))
         self._capture.cut()
+        self._capture.conclude("error")
         self._capture.shipper.flush(monotonic() + self._timeout_s)
 
     # ---- invocations -----------------------------------------------------------------------------------------------
@@ -166,6 +171,7 @@ class Lifecycle:
         capture.wait_until = self._wait_until()
         capture.look_after_journal()
         request_id, trace_id = event.invoke_id, event.x_amzn_trace_id
+        self._status, self._started, self._request_id, self._sampled = "success", now, request_id, _sampled(trace_id)
         tenant_id = getattr(event, "tenant_id", None)
         capture.set_context(context_fragment(request_id, trace.fields(event), tenant_id, self._invocations == 1))
         if self._events is not None:
@@ -181,6 +187,7 @@ class Lifecycle:
             self._events.answered(len(result))
 
     def _handler_failed(self, args: Any, kwargs: Any) -> None:
+        self._status = "error"
         if self._events is not None:
             self._events.failed(_error_type(args[1:], kwargs))
 
@@ -190,8 +197,18 @@ class Lifecycle:
         if self._ending:  # what the handler waited for has ended by the same signal
             return
         self._capture.cut()
+        self._conclude(self._status)
         if self._config.flush == "before-return" and self._capture.shipper.urgent:
             self._flush()
+
+    def _conclude(self, status: str) -> None:
+        self._capture.conclude(
+            status,
+            duration_ms=(monotonic() - self._started) * 1000,
+            cold=self._invocations == 1,
+            sampled=self._sampled,
+            request_id=self._request_id,
+        )
 
     def _invocation_over(self) -> None:
         """The response is out and the next event not asked for: nobody waits, but the time is billed."""
@@ -243,10 +260,15 @@ class Lifecycle:
     def terminate(self) -> None:
         """SIGTERM, on the sender's thread: the last chance to send."""
         self._ending = True
-        if self._events is not None and self._deadline and monotonic() > self._deadline - _MARGIN_S:
+        is_timeout = self._deadline and monotonic() > self._deadline - _MARGIN_S
+        self._capture.cut()
+        if is_timeout:
+            self._conclude("timeout")
+        else:
+            self._capture.conclude("end")
+        if self._events is not None and is_timeout:
             self._capture.event(*self._events.runtime_done("timeout"))
             self._capture.event(*self._events.report(self._capture.statistics()))
-        self._capture.cut()
         self._capture.shipper.drain(_DRAIN_S)
 
     def linger_on(self) -> None:
@@ -257,6 +279,7 @@ class Lifecycle:
     def exit(self) -> None:
         """The interpreter exits by itself, after the function's own exit handlers and threads; called `safely`."""
         self._capture.cut()
+        self._capture.conclude("end")
         if self._deadline:
             self._flush()
         else:
@@ -268,6 +291,7 @@ class Lifecycle:
     def _before_snapshot(self) -> None:
         self._init_over()
         self._capture.cut()
+        self._capture.conclude("snapshot")
         self._capture.shipper.flush(monotonic() + self._timeout_s)
         self._capture.shipper.pause(monotonic())
 
@@ -284,10 +308,17 @@ class Lifecycle:
         if self._events is not None and self._restoring:
             self._capture.event(*self._events.restore_runtime_done("error", _error_type(args, kwargs)))
         self._capture.cut()
+        self._capture.conclude("error")
         self._capture.shipper.flush(monotonic() + self._timeout_s)
 
     def _tap_frames(self, sink: Any) -> None:
         sink.file = self._capture.tee.frames(sink.file)
+
+
+def _sampled(trace_id: str | None) -> bool | None:
+    """The flag in X-Ray's header; None without one."""
+    found = (trace_id or "").partition("Sampled=")[2][:1]
+    return found == "1" if found in ("0", "1") and found else None
 
 
 def _error_type(args: Any, kwargs: Any) -> str | None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Line = tuple[int, str, str | None, str | None, str, str]
 
 _NEWLINE = ord("\n")
+#: The type of the entry that ends an invocation, see `holding.py`.
+OUTCOME = "firetee.outcome"
 _STREAM = {STDOUT: "stdout", STDERR: "stderr", ENDED + STDOUT: "stdout", ENDED + STDERR: "stderr"}
 #: Type, which is the magic and one byte more, length, time in us, big-endian (awslambdaric, FramedTelemetryLogSink).
 _FRAME_HEADER = Struct(">3sBIQ")
@@ -69,6 +71,8 @@ class Assembler:
         self.position = position
         self.context = context
         self._longest = longest
+        #: Of the newest outcome: where it begins and ends, the context, and the lines that had begun before it.
+        self.outcome: tuple[int, int, str, list[Carried]] | None = None
         self._unfinished: dict[tuple[int, int], Unfinished] = {
             (kind, thread): Unfinished(began, ids.decode(), time_us, text)
             for kind, thread, began, time_us, ids, text in carried
@@ -113,6 +117,8 @@ class Assembler:
                 context = self.context = decode(data)
             elif kind == EVENT:
                 name, _, record = decode(data).partition("\0")
+                if name == OUTCOME:
+                    self.outcome = (self.position, end, context, self.unfinished)
                 lines.append((time_us, name, None, None, record, context))
             elif kind == LOG:
                 lines.append((time_us, "function", "log", None, decode(_without_newline(data)), context))

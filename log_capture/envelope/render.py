@@ -210,7 +210,7 @@ class Renderer:
         is_metrics = False
         if record is not None:
             level = level_of_record(record) or level
-            is_metrics = "_aws" in record and _has_metrics(record["_aws"])
+            is_metrics = "_aws" in record and has_metrics(record["_aws"])
         elif level is None and stream == "log":
             level = level_of_text(text)
         is_object = record is not None
@@ -250,7 +250,7 @@ class Renderer:
         return shape
 
 
-def _has_metrics(metadata: object) -> bool:
+def has_metrics(metadata: object) -> bool:
     """Whether CloudWatch would make metrics of a record with these metadata.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html

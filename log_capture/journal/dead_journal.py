@@ -85,6 +85,11 @@ class DeadJournal:
         return self._ended and self._tail == self._read
 
     @property
+    def at_end(self) -> bool:
+        """Whether the last entry has been read, and the end of an unfinished line behind it."""
+        return self._cut or self._ended
+
+    @property
     def backlog(self) -> int:
         """At most this many bytes are left; 0 once everything is committed."""
         return 0 if self.empty else self._capacity

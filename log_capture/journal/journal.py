@@ -578,6 +578,20 @@ class Journal:
         """Bytes of the ring."""
         return self._capacity
 
+    def note(self, kind: int, data: bytes) -> bool:
+        """Append something of ours in the room that lines leave for it; False if there is none, or not yet."""
+        try:
+            self._acquire()
+            self._busy = True
+            stored = not self._behind and self._enter(kind, data, time_ns(), 0, 0)
+            self._measure()
+            self._busy = False
+            self._release()
+            return stored
+        except BaseException:
+            self._let_go()
+            raise
+
     def read(self, limit: int) -> list[Chunk]:
         """The next chunks, about `limit` bytes of them; they stay in the ring until `commit` passes them."""
         try:

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..envelope.holding import Holding
+    from ..envelope.lines import Line
     from ..envelope.pack import Packer, Record
     from ..envelope.render import Renderer
     from ..journal.dead_journal import DeadJournal
@@ -44,12 +46,14 @@ class Source:
         start: Commit | None = None,
         discard: Callable[[], None] | None = None,
         kept_bytes: int = KEPT_BYTES,
+        holding: Holding | None = None,
     ) -> None:
         self.journal = journal
         self.discard = discard
         self._renderer = renderer
         self._packer = packer
         self._kept_bytes = kept_bytes
+        self._holding = holding
         self._commit = start or Commit(0, 0, 0, b"")
         self._settled = self._commit.settled  # lines that ended before it were delivered by a process that is dead
         self._seq = self._commit.seq
@@ -61,6 +65,8 @@ class Source:
             longest=journal.capacity // 2,
         )
         self._after = self._commit
+        self._base = self._commit  # where the entries begin that the next outcome is about
+        self._is_released_early = False  # the entry for that is written, and not yet read
         self._records: list[Record] = []
         self._numbers: list[int] = []  # of the first line in each of them
         self._aim, self._owed = _EVERYTHING, False
@@ -133,25 +139,39 @@ class Source:
         """Render the next block; False if the journal has no more."""
         self._urgent = self._urgent or self.journal.urgent
         chunks = self.journal.read(BLOCK_BYTES)
+        holding = self._holding
         if not chunks:
             return False
         assembler = self._assembler
         if assembler.position < self._settled:
             whole = sum(end <= self._settled for end, *_ in chunks)
-            assembler.feed(chunks[:whole])
+            delivered = assembler.feed(chunks[:whole])
+            if holding is not None:
+                holding.sift(delivered, delivered=True)
             chunks = chunks[whole:]
+        lines = assembler.feed(chunks)
+        if holding is not None:
+            lines = holding.sift(lines)
+            if not isinstance(self.journal, Journal) and self.journal.at_end:  # its process died before an outcome
+                lines += holding.released()
+            lines += self._released_early(holding)
         rendered: list[bytes] = []
         first = self._seq
-        seq = self._seq = self._renderer.render_many(assembler.feed(chunks), first, rendered)
+        seq = self._seq = self._renderer.render_many(lines, first, rendered)
         acked = max(seq, self._skip_below)
         oldest = assembler.oldest
         position, context = assembler.position, assembler.context.encode()
-        if oldest is None:
+        if holding is not None and self._waits(holding):
+            base = self._base
+            self._after = Commit(base.position, seq, acked, base.context, position, base.carried)
+        elif oldest is None:
             self._after = Commit(position, seq, acked, context)
         elif position - oldest.position <= self._kept_bytes and oldest.position >= self._commit.position:
             self._after = Commit(oldest.position, seq, acked, oldest.context.encode(), position)
         else:
             self._after = Commit(position, seq, acked, context, carried=pack_carried(assembler.unfinished))
+        if holding is not None and not holding.waits:
+            self._base = self._after
         skip = min(max(0, self._skip_below - first), len(rendered))  # delivered before the crash
         records = self._packer.pack(rendered[skip:])
         self._records += records
@@ -160,10 +180,39 @@ class Source:
             self._finish()
         return True
 
+    def _waits(self, holding: Holding) -> bool:
+        """Whether what was read since the last outcome must stay in the journal."""
+        outcome, self._assembler.outcome = self._assembler.outcome, None
+        if outcome is not None:
+            begin, end, context, unfinished = outcome
+            early = holding.released_early  # which notes a level that is still to be known
+            carried = pack_carried(unfinished)
+            self._base = Commit(begin if early else end, 0, 0, context.encode(), carried=carried)
+            self._is_released_early = False
+        return holding.waits
+
+    def _released_early(self, holding: Holding) -> list[Line]:
+        """Have what waits released if the journal is half full: by a note in it, or at once if that has no room."""
+        journal = self.journal
+        if (
+            not holding.waits
+            or self._is_released_early
+            or not isinstance(journal, Journal)
+            or journal.backlog <= journal.capacity // 2
+        ):
+            return []
+        if not journal.note(EVENT, holding.early()):
+            return holding.release()
+        self._is_released_early = True
+        self._aim = max(self._aim, journal.end)
+        return []
+
     def _finish(self) -> None:
         """The block is done with: free it in the journal."""
         commit = self._commit = self._after
         moved = self.journal.commit(commit)
         if moved != commit.position:
             commit.position = commit.settled = self._assembler.position = moved
-        self._urgent = self.journal.urgent or self._assembler.oldest is not None
+        holding = self._holding
+        waits = holding is not None and holding.waits
+        self._urgent = self.journal.urgent or self._assembler.oldest is not None or waits

@@ -95,6 +95,8 @@ FILTERS = {
     "FIRETEE_EXCLUDE": "nothing like it",
     "FIRETEE_REDACT": "(a+)+secret;;token",
     "FIRETEE_MIN_LEVEL": "DEBUG",
+    "FIRETEE_REDACT_KEYS": "password",
+    "FIRETEE_HOLD": "below INFO",
 }
 
 

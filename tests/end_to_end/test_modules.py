@@ -21,6 +21,7 @@ SETTINGS: dict[str, dict[str, str]] = {
     "native code": {"FIRETEE_CAPTURE": "fd"},
     "filters": {"FIRETEE_REDACT": "(a+)+b", "FIRETEE_INCLUDE": ".", "FIRETEE_MIN_LEVEL": "INFO"},
     "secret keys": {"FIRETEE_REDACT_KEYS": "password", "FIRETEE_REDACT": "(a)=>\\1"},
+    "held": {"FIRETEE_HOLD": "below INFO,unlevelled"},
     "messages": {"FIRETEE_EVENTS": "function,extension"},
     "batched": {"FIRETEE_FLUSH": "batched"},
 }

@@ -21,6 +21,7 @@ BAD = {
     "FIRETEE_COMPRESSION": ("zip", "none"),
     "FIRETEE_AGGREGATE": ("maybe", "true"),
     "FIRETEE_EVENTS": ("everything", "function,platform"),
+    "FIRETEE_RELEASE": ("errors", "error,timeout,crash,level:ERROR"),
     "FIRETEE_BUFFER_BYTES": ("1", "16777216"),
     "FIRETEE_OVERFLOW": ("explode", "drop"),
     "FIRETEE_CLIENT": ("curl", "auto"),

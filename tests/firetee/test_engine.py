@@ -26,3 +26,16 @@ def test_a_line_is_sent_changed_or_held_back(
     settings: dict[str, str], stream: str, level: str | None, text: str, sent: str | None
 ) -> None:
     assert Policy(settings).sent(stream, level, text) == sent
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "text", "waits"),
+    [
+        ({}, "DEBUG", "a frame", False),
+        ({"FIRETEE_HOLD": "below INFO"}, "DEBUG", "a frame", True),
+        ({"FIRETEE_HOLD": "below INFO"}, "INFO", "a frame", False),
+        ({"FIRETEE_HOLD": "unlevelled"}, None, "of no level", True),
+    ],
+)
+def test_a_line_waits_or_does_not(settings: dict[str, str], level: str | None, text: str, waits: bool) -> None:
+    assert Policy(settings).holds("log", level, text) is waits

@@ -158,8 +158,13 @@ def source_of(python: Path, name: str) -> Path:
 @click.argument("names", nargs=-1, type=click.Choice(list(SUITES)))
 @click.option("--capture", type=click.Choice(["python", "fd"]), default="python", help="FIRETEE_CAPTURE.")
 def main(names: tuple[str, ...], capture: str) -> None:
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: tests send it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+    ):  # ignored in the background of a shell: tests send them
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     CACHE.mkdir(parents=True, exist_ok=True)
     python = prepared()
     harmed = False

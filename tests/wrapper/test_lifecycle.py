@@ -59,6 +59,7 @@ class FakeCapture:
     def __init__(self) -> None:
         self.story: list[str] = []
         self.events: list[tuple[str, Any]] = []
+        self.outcomes: list[tuple[str, dict[str, Any]]] = []
         self.shipper = FakeShipper(self.story)
         self.journal = SimpleNamespace(backlog=0)
         self.wait_until = 0.0
@@ -79,6 +80,9 @@ class FakeCapture:
 
     def cut(self) -> None:
         self.story.append("cut")
+
+    def conclude(self, status: str, **how: object) -> None:
+        self.outcomes.append((status, how))
 
     def prepare(self, seconds: float) -> None:
         self.story.append("prepare")
@@ -250,14 +254,17 @@ def test_sigterm_drains_and_says_that_an_invocation_timed_out() -> None:
     play.next(left_s=0.1)
     play.capture.story.clear()
     play.lifecycle.terminate()
-    assert play.story == ["platform.runtimeDone", "platform.report", "cut", "drain"]
+    assert play.story == ["cut", "platform.runtimeDone", "platform.report", "drain"]
     assert dict(play.capture.events)["platform.runtimeDone"]["status"] == "timeout"
+    ((status, how),) = play.capture.outcomes
+    assert (status, how["cold"]) == ("timeout", True)
 
 
 def test_sigterm_between_invocations_just_drains() -> None:
     play = Play()
     play.lifecycle.terminate()
     assert play.story == ["cut", "drain"]
+    assert play.capture.outcomes == [("end", {})]
 
 
 def test_an_exit_flushes_and_closes() -> None:

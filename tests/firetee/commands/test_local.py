@@ -79,6 +79,28 @@ def test_a_line_that_does_not_arrive_is_named_and_the_exit_code_is_1(tmp_path: P
     assert messages(result)[-1]["filtered"] == []
 
 
+def test_a_line_that_waited_in_vain_is_shown_with_the_decision_and_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import logging\n"
+        "def handler(event, context):\n"
+        "    print('held', event['n'])\n"
+        "    if event['n'] == 2: logging.error('bad')\n"
+    )
+    events = []
+    for number in (1, 2):
+        (tmp_path / f"{number}.json").write_text(json.dumps({"n": number}))
+        events += ["--event", str(tmp_path / f"{number}.json")]
+    result = local(f"{tmp_path / 'app'}.handler", *events, "--env", "FIRETEE_HOLD=unlevelled", "--json")
+    assert result.exit_code == 0, result.output
+    assert messages(result)[-1]["missing"] == []
+    assert messages(result)[-1]["held"] == [{"stream": "stdout", "text": "held 1"}]
+    shown = local(f"{tmp_path / 'app'}.handler", *events, "--env", "FIRETEE_HOLD=unlevelled").stdout
+    assert "1 held and discarded, 0 missing" in shown
+    assert "of answer 1 1 waited: not worth sending" in shown
+    assert "of answer 2 1 waited: sent, for level:ERROR" in shown
+    assert "held stdout: held 1" in shown
+
+
 def test_a_line_that_the_settings_hold_back_is_filtered_and_not_missing(function: Path) -> None:
     result = local(f"{function}.handler", "--env", "FIRETEE_EXCLUDE=hello", "--json")
     assert result.exit_code == 0

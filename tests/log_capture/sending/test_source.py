@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from log_capture.envelope.filters import Filters
+from log_capture.envelope.holding import Holding, Outcome, Rules
 from log_capture.envelope.pack import Packer
 from log_capture.envelope.render import Renderer
 from log_capture.journal.dead_journal import DeadJournal
@@ -32,19 +33,31 @@ def make_renderer(**options: Any) -> Renderer:
 
 
 def make_source(
-    capacity: int = 1 << 16, packer: Packer | None = None, kept_bytes: int = KEPT_BYTES, **options: Any
+    capacity: int = 1 << 16,
+    packer: Packer | None = None,
+    kept_bytes: int = KEPT_BYTES,
+    rules: Rules | None = None,
+    **options: Any,
 ) -> tuple[Source, Disk]:
     disk = Disk()
     journal = Journal(bytearray(HEADER_BYTES + capacity), environment=ENVIRONMENT, mirror=disk)
     packer = packer or Packer(aggregate=False)
-    return Source(journal, make_renderer(**options), packer, kept_bytes=kept_bytes), disk
+    holding = Holding(rules) if rules is not None else None
+    return Source(journal, make_renderer(**options), packer, kept_bytes=kept_bytes, holding=holding), disk
 
 
-def recovered(disk: Disk, packer: Packer | None = None, kept_bytes: int = KEPT_BYTES, **options: Any) -> Source:
+def recovered(
+    disk: Disk,
+    packer: Packer | None = None,
+    kept_bytes: int = KEPT_BYTES,
+    rules: Rules | None = None,
+    **options: Any,
+) -> Source:
     """What the next process makes of the file of one that died."""
     dead = DeadJournal(disk)
     packer = packer or Packer(aggregate=False)
-    return Source(dead, make_renderer(**options), packer, start=dead.start, kept_bytes=kept_bytes)
+    holding = Holding(rules) if rules is not None else None
+    return Source(dead, make_renderer(**options), packer, start=dead.start, kept_bytes=kept_bytes, holding=holding)
 
 
 def envelopes(records: Sequence[tuple[bytes, int]]) -> list[dict[str, Any]]:
@@ -218,6 +231,77 @@ def test_a_line_that_ended_after_another_began_is_not_taken_for_a_line_of_its_ow
     assert (texts(found), numbers(found)) == (["keep this", "keep what was begun later"], [1, 2])
 
 
+# ---- lines that wait for an outcome ----------------------------------------------------------------------------------
+
+BELOW_WARNING = Rules("WARNING", False, [("error", ""), ("crash", ""), ("level", "ERROR")])
+
+
+def conclude(source: Source, status: str) -> None:
+    assert isinstance(source.journal, Journal)
+    source.journal.append(EVENT, Outcome(status).entry())
+
+
+def test_what_is_not_held_goes_at_once_and_the_rest_when_it_is_decided() -> None:
+    source, _ = make_source(rules=BELOW_WARNING, parse_json=True)
+    write(source, b"[DEBUG]\ta", b"[WARNING]\tb", b"[INFO]\tc", kind=FRAME)
+    assert texts(take_all(source)) == ["[WARNING]\tb"]
+    assert [source.urgent, source.empty] == [True, False], "a flush must see to it"
+    conclude(source, "error")
+    found = take_all(source)
+    assert (texts(found), numbers(found)) == (["[DEBUG]\ta", "[INFO]\tc"], [1, 2])
+    assert [source.urgent, source.empty] == [False, True]
+
+
+def test_what_is_not_worth_sending_is_freed_without_a_call() -> None:
+    source, disk = make_source(rules=BELOW_WARNING)
+    write(source, *[b"[DEBUG]\tline"] * 10, kind=FRAME)
+    conclude(source, "success")
+    assert source.batch() == ()
+    assert source.empty
+    assert take_all(recovered(disk, rules=BELOW_WARNING)) == []
+
+
+def test_a_process_that_dies_before_the_outcome_leaves_everything_to_the_next_one() -> None:
+    source, disk = make_source(rules=BELOW_WARNING)
+    write(source, b"[DEBUG]\ta", b"[WARNING]\tb", b"[INFO]\tc", kind=FRAME)
+    assert texts(take_all(source)) == ["[WARNING]\tb"]
+    found = take_all(recovered(disk, rules=BELOW_WARNING))
+    assert (texts(found), numbers(found)) == (["[DEBUG]\ta", "[INFO]\tc"], [1, 2])
+
+
+def test_an_invocation_longer_than_half_the_journal_is_released_rather_than_dropped() -> None:
+    source, _ = make_source(capacity=1 << 14, rules=BELOW_WARNING)
+    assert isinstance(source.journal, Journal)
+    found = []
+    for number in range(1000):
+        write(source, b"[DEBUG]\tline %d" % number, kind=FRAME)
+        if number % 20 == 0:
+            found += take_all(source)
+    conclude(source, "success")
+    found += take_all(source)
+    assert source.journal.dropped_lines == 0
+    assert texts(found) == [f"[DEBUG]\tline {number}" for number in range(len(found))]
+    assert numbers(found) == list(range(len(found)))
+    assert 500 < len(found) < 1000, "what came after the last early release is discarded"
+    assert source.empty
+
+
+def test_a_journal_that_is_full_before_anybody_looked_is_released_all_the_same() -> None:
+    source, _ = make_source(capacity=1 << 14, rules=BELOW_WARNING)
+    assert isinstance(source.journal, Journal)
+    for number in range(1000):
+        write(source, b"[DEBUG]\tline %d" % number, kind=FRAME)
+    found = take_all(source)
+    conclude(source, "success")
+    found += take_all(source)
+    lines = [envelope["record"] for envelope in found if envelope["type"] == "function"]
+    assert 100 < len(lines) < 1000
+    assert lines == [f"[DEBUG]\tline {number}" for number in range(len(lines))]
+    assert len(found) > len(lines), "what was dropped is told"
+    assert numbers(found) == list(range(len(found)))
+    assert source.empty
+
+
 # ---- a crash at any time ---------------------------------------------------------------------------------------------
 
 
@@ -252,12 +336,36 @@ WHOLE = st.tuples(
     st.just(b"") | st.just(b"keep"),
 )
 SEND = st.tuples(st.just("send"), st.integers(1, 3), st.lists(st.booleans(), min_size=1, max_size=8))
+#: Lines that are held, or release those that are, and how invocations end; more often than in a life without.
+LEVELLED = st.tuples(
+    st.just("append"),
+    st.integers(0, 2),
+    st.just(FRAME),
+    st.sampled_from((b"[DEBUG]\tkeep", b"[INFO]\tdrop", b"[INFO]\tkeep" + b"x" * 150, b"[ERROR]\tkeep")),
+)
+OUTCOME = st.tuples(
+    st.just("append"),
+    st.just(0),
+    st.just(EVENT),
+    st.sampled_from(
+        [
+            *(Outcome(status).entry() for status in ("success", "success", "error", "early", "timeout")),
+            Outcome("early", level="ERROR").entry(),
+        ]
+    ),
+)
 LIVE = st.lists(st.one_of(APPEND, APPEND, WHOLE, SEND), min_size=1, max_size=25)
 DEATHS = st.lists(st.lists(SEND, max_size=3), max_size=2)
 
 
-#: What is in entries of these kinds, whatever was drawn.
-FIXED = {EVENT: b"platform.start\0{}", CONTEXT: b',"requestId":"r"', CUT: b""}
+HELD_LIVE = st.lists(st.one_of(APPEND, WHOLE, LEVELLED, LEVELLED, OUTCOME, SEND), min_size=1, max_size=25)
+
+
+def fixed(kind: int, data: bytes) -> bytes:
+    """What is in entries of some kinds, whatever was drawn."""
+    if kind == EVENT and not data.startswith(b"firetee."):
+        return b"platform.start\0{}"
+    return {CONTEXT: b',"requestId":"r"', CUT: b""}.get(kind, data)
 
 
 class Firehose:
@@ -289,14 +397,19 @@ def without_times(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in envelope.items() if key != "time"} for envelope in found]
 
 
+@pytest.mark.parametrize(
+    ("rules", "lives"),
+    [(None, LIVE), (BELOW_WARNING, HELD_LIVE)],
+    ids=["as they come", "held"],
+)
 @pytest.mark.parametrize("kept_bytes", [KEPT_BYTES, 200, 0], ids=["kept", "kept or carried", "carried"])
 @pytest.mark.parametrize("include", [None, "keep"], ids=["everything", "filtered"])
 @pytest.mark.parametrize("aggregate", [False, True], ids=["single", "aggregated"])
 def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none_another_number(
-    include: str | None, aggregate: bool, kept_bytes: int
+    include: str | None, aggregate: bool, kept_bytes: int, rules: Rules | None, lives: Any
 ) -> None:
     """Several threads with unfinished lines, kept in the ring or carried in a commit, filters, lines in parts, partial
-    answers; then up to two more deaths.
+    answers, lines that wait for an outcome; then up to two more deaths.
 
     What Firehose has in the end is what it would have had without a crash, in the order of the numbers.
     """
@@ -306,12 +419,13 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
         "filters": filters,
         "max_bytes": MAX_LINE_BYTES,
         "kept_bytes": kept_bytes,
+        "rules": rules,
     }
 
     with threads(3) as writers:
 
         @settings(max_examples=100)
-        @given(LIVE, DEATHS)
+        @given(lives, DEATHS)
         def check(life: list[tuple[Any, ...]], deaths: list[list[tuple[Any, ...]]]) -> None:
             source, disk = make_source(**options)
             reference, _ = make_source(**options)
@@ -319,8 +433,8 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
             for name, *arguments in life:
                 if name == "append":
                     thread, kind, data = arguments
-                    writers[thread](source, FIXED.get(kind, data), kind)
-                    writers[thread](reference, FIXED.get(kind, data), kind)
+                    writers[thread](source, fixed(kind, data), kind)
+                    writers[thread](reference, fixed(kind, data), kind)
                 else:
                     firehose.take(source, *arguments)
             for steps in deaths:
@@ -331,6 +445,8 @@ def test_a_crash_after_any_step_and_in_any_recovery_loses_no_line_and_gives_none
             while not last.empty:
                 firehose.take(last, 1, [True])
             writers[0](reference, b"", CUT)
+            if rules is not None:
+                writers[0](reference, Outcome("end").entry(), EVENT)
             expected = without_times(take_all(reference))
             assert without_times([firehose.lines[seq] for seq in sorted(firehose.lines)]) == expected
 
@@ -357,7 +473,7 @@ def test_with_answers_that_take_everything_or_nothing_each_line_is_sent_once() -
             for name, *arguments in life:
                 if name == "append":
                     thread, kind, data = arguments
-                    writers[thread](source, FIXED.get(kind, data), kind)
+                    writers[thread](source, fixed(kind, data), kind)
                 else:
                     send(source, *arguments)
             for steps in deaths:
