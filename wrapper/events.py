@@ -2,8 +2,9 @@
 
 Each function returns an event's type and the JSON text of its record, after the ``Event`` schema of version
 2022-12-13 ("Lambda Telemetry API Event schema reference", Lambda guide). A field that is None is left out, and so
-is what only the platform knows (the billed duration, ids of its own spans). Two things are ours: the ``firetee``
-object in a report and in ``platform.initStart``, and the type ``firetee.timeoutWarning``.
+is what only the platform knows (the billed duration, ids of its own spans). Three things are ours: the ``firetee``
+object in a report and in ``platform.initStart``, the ``process`` object in a report, and the type
+``firetee.timeoutWarning``.
 
 Durations are given and sent in milliseconds, sent with three decimals at most as the platform does. The text is
 ASCII: whatever is in a stack, it can be stored.
@@ -99,9 +100,13 @@ def report(
     init_duration_ms: float | None = None,
     restore_duration_ms: float | None = None,
     error_type: str | None = None,
+    process: Mapping[str, object] | None = None,
     firetee: Mapping[str, object] | None = None,
 ) -> Event:
-    """``platform.report``, without the billed duration. `firetee`: what it did, see `Capture.statistics`."""
+    """``platform.report``, without the billed duration.
+
+    `process`: what it used, see `PlatformEvents.report`. `firetee`: what it did, see `Capture.statistics`.
+    """
     return _event(
         "platform.report",
         requestId=request_id,
@@ -115,6 +120,7 @@ def report(
             restoreDurationMs=_ms(restore_duration_ms),
         ),
         **of,
+        process=process,
         firetee=firetee,
     )
 

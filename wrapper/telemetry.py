@@ -12,6 +12,7 @@ from time import perf_counter
 from log_capture.release import CONTENT, VERSION
 
 from . import events
+from .usage import cpu_ms, in_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class PlatformEvents:
         self._request_id = ""
         self._tags = events.tags()
         self._started = 0.0
+        self._cpu_ms = (0.0, 0.0)  # user and system, when the invocation started
         self._status = "success"
         self._error_type: str | None = None
         self._produced: int | None = None
@@ -63,6 +65,7 @@ class PlatformEvents:
         """An invocation starts."""
         self._request_id, self._tags = request_id, events.tags(trace_id, tenant_id)
         self._status, self._error_type, self._produced = "success", None, None
+        self._cpu_ms = cpu_ms()
         self._started = perf_counter()
         return events.start(request_id, self._tags, version=self._version)
 
@@ -88,7 +91,13 @@ class PlatformEvents:
         )
 
     def report(self, did: Mapping[str, object]) -> Event:
-        """The invocation is over; `did` is what firetee did in it."""
+        """The invocation is over; `did` is what firetee did in it.
+
+        The object ``process``: ``cpuUserMs`` and ``cpuSystemMs`` of this invocation, all threads and firetee's work up
+        to the report included, and what is `in_use` now.
+        """
+        (user, system), (user_before, system_before) = cpu_ms(), self._cpu_ms
+        used = {"cpuUserMs": round(user - user_before, 3), "cpuSystemMs": round(system - system_before, 3), **in_use()}
         init_ms, self._init_ms = self._init_ms, None  # in the first report only, as the platform has it
         restore_ms, self._restore_ms = self._restore_ms, None
         return events.report(
@@ -101,6 +110,7 @@ class PlatformEvents:
             init_duration_ms=init_ms,
             restore_duration_ms=restore_ms,
             error_type=self._error_type,
+            process=used,
             firetee=did,
         )
 

@@ -54,6 +54,8 @@ def test_an_environments_life_in_the_platforms_words(stage: Stage) -> None:
     assert 10 < report["metrics"]["maxMemoryUsedMB"] < 256
     assert report["metrics"]["initDurationMs"] > 0
     assert "billedDurationMs" not in report["metrics"]
+    assert report["process"]["cpuUserMs"] >= 0
+    assert report["process"]["tmpUsedBytes"] >= 0
     assert report["firetee"]["lines"] >= 1
     assert report["firetee"]["calls"] >= 1
     assert report["firetee"]["retries"] == 0

@@ -165,6 +165,14 @@ def test_a_cold_and_a_warm_invocation() -> None:
     ]
 
 
+def test_the_lines_of_an_invocation_have_its_trace_and_its_attempt() -> None:
+    play = Play()
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-00"
+    play.next("r1", invocation_id="a-1", client_context=f'{{"w3c":{{"traceparent":"{traceparent}"}}}}')
+    ids = f',"traceId":"{"a" * 32}","spanId":"{"b" * 16}","sampled":false,"invocationId":"a-1"'
+    assert f'context ,"requestId":"r1"{ids},"coldStart":true' in play.story
+
+
 def test_without_platform_events_none_are_written() -> None:
     play = Play(FIRETEE_EVENTS="function")
     play.lifecycle.init_starts()

@@ -81,3 +81,13 @@ def test_after_a_restore_the_init_belongs_to_another_process() -> None:
     metrics = record(events.report({}))["metrics"]
     assert metrics["restoreDurationMs"] >= 0
     assert "initDurationMs" not in metrics
+
+
+def test_a_report_says_what_the_invocation_used_of_the_machine() -> None:
+    events = PlatformEvents(ENVIRON)
+    events.start("r1", None, None)
+    events.runtime_done()
+    process = record(events.report({}))["process"]
+    assert min(process["cpuUserMs"], process["cpuSystemMs"]) >= 0
+    assert process["tmpUsedBytes"] >= 0
+    assert set(process) <= {"cpuUserMs", "cpuSystemMs", "threads", "openFds", "tmpUsedBytes"}
