@@ -51,7 +51,7 @@ GUARDS = {
 }
 
 #: The functions that threads of ours run: what they let pass the interpreter shows on stderr, and the thread is gone.
-THREADS = ("log_capture/sending/shipper:Shipper._run", "log_capture/firehose/gate:Gate._watch")
+THREADS = ("log_capture/sending/loop:Loop._run", "log_capture/firehose/gate:Gate._watch")
 
 SOURCE = """
     import logging, os, sys, time

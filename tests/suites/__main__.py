@@ -76,6 +76,13 @@ SUITES: dict[str, Suite] = {
 }
 
 
+#: Tests that differ for a reason that docs/capture.md gives, under "Child processes".
+EXPECTED = (
+    # It counts descriptors while a child runs; that one's stderr is a pipe of ours until it ends.
+    ".gevent.tests.test__subprocess.TestPopen::test_leak",
+)
+
+
 def outcomes(python: Path, suite: Suite, source: Path, env: Mapping[str, str], opt: Path | None) -> dict[str, str]:
     """What became of each test; what firetee itself says is shown. Raises `ClickException` if there is no report."""
     with tempfile.TemporaryDirectory(prefix="ft") as scratch:
@@ -118,7 +125,8 @@ def read(report: Path) -> dict[str, str]:
 def differences(bare: dict[str, str], again: dict[str, str], teed: dict[str, str]) -> tuple[set[str], set[str]]:
     """Tests that differ through the wrapper, and those that differ bare already."""
     flaky = {name for name in bare | again if bare.get(name) != again.get(name)}
-    return {name for name in bare | teed if bare.get(name) != teed.get(name)} - flaky, flaky
+    differing = {name for name in bare | teed if bare.get(name) != teed.get(name)} - flaky
+    return {name for name in differing if not name.endswith(EXPECTED)}, flaky
 
 
 def prepared() -> Path:
