@@ -6,12 +6,13 @@ goes wrong in it, the client's own method is called exactly once, and its result
 
 from __future__ import annotations
 
+import sys
 from time import monotonic, time
 
 from log_capture.envelope.render import context_fragment
 from log_capture.process.guard import is_ours
 
-from . import trace
+from . import durable, trace
 from .stacks import every_stack
 
 TYPE_CHECKING = False
@@ -173,7 +174,8 @@ class Lifecycle:
         request_id, trace_id = event.invoke_id, event.x_amzn_trace_id
         self._status, self._started, self._request_id, self._sampled = "success", now, request_id, _sampled(trace_id)
         tenant_id = getattr(event, "tenant_id", None)
-        capture.set_context(context_fragment(request_id, trace.fields(event), tenant_id, self._invocations == 1))
+        ids = {**trace.fields(event), **durable.fields(getattr(event, "event_body", None), sys.modules)}
+        capture.set_context(context_fragment(request_id, ids, tenant_id, self._invocations == 1))
         if self._events is not None:
             capture.event(*self._events.start(request_id, trace_id, tenant_id))
         warning = min(_WARNING_S, left / 10) if left > 0 else 0.0

@@ -44,7 +44,17 @@ _ENVELOPE = f"{_FIELD['type']} IS NOT NULL AND {_FIELD['record']} IS NOT NULL"
 #: The envelope's names where they differ from what Firehose's conversion to Parquet makes of them, by a Glue table.
 _NAMES = {
     name.lower(): name
-    for name in ("requestId", "traceId", "spanId", "xrayTraceId", "invocationId", "tenantId", "coldStart")
+    for name in (
+        "requestId",
+        "traceId",
+        "spanId",
+        "xrayTraceId",
+        "invocationId",
+        "durableExecutionArn",
+        "durableFirstInvocation",
+        "tenantId",
+        "coldStart",
+    )
 }
 _PLAIN = re.compile(r"[A-Za-z0-9_ .,:=@-]+")
 """Text that is the same in a JSON string."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from time import monotonic, time
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,6 +171,15 @@ def test_the_lines_of_an_invocation_have_its_trace_and_its_attempt() -> None:
     traceparent = f"00-{'a' * 32}-{'b' * 16}-00"
     play.next("r1", invocation_id="a-1", client_context=f'{{"w3c":{{"traceparent":"{traceparent}"}}}}')
     ids = f',"traceId":"{"a" * 32}","spanId":"{"b" * 16}","sampled":false,"invocationId":"a-1"'
+    assert f'context ,"requestId":"r1"{ids},"coldStart":true' in play.story
+
+
+def test_the_lines_of_a_durable_execution_s_invocation_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aws_durable_execution_sdk_python", ModuleType("aws_durable_execution_sdk_python"))
+    play = Play()
+    state = '{"Operations":[{"Type":"EXECUTION"}]}'
+    play.next(event_body=f'{{"DurableExecutionArn":"arn:1","CheckpointToken":"t","InitialExecutionState":{state}}}')
+    ids = ',"durableExecutionArn":"arn:1","durableFirstInvocation":true'
     assert f'context ,"requestId":"r1"{ids},"coldStart":true' in play.story
 
 
