@@ -130,3 +130,29 @@ def test_the_kinds_that_are_asked_for_are_sent(stage: Stage, events: str, expect
     bare, teed = stage.both(SOURCE, env=env)
     assert {line["type"].partition(".")[0] for line in teed.lines} == expected
     assert teed.stdout == bare.stdout
+
+
+def test_lines_join_with_traces_by_open_telemetry_s_ids(stage: Stage) -> None:
+    root = "1-5759e988-bd862e3fe1be46a994272793"
+    source = f"""
+        from awslambdaric import lambda_runtime_client
+        made = lambda_runtime_client.InvocationRequest.__init__
+        def traced(self, **given):  # what Lambda's headers say and the emulator's do not
+            given["x_amzn_trace_id"] = "Root={root};Parent=53995c3f42cd8ad8;Sampled=0"
+            given["invocation_id"] = "attempt-1"
+            made(self, **given)
+        lambda_runtime_client.InvocationRequest.__init__ = traced
+        def handler(event, context):
+            print("a line")
+            return dict(event)
+    """
+    bare, teed = stage.both(source, [{"a": 1}], shutdown=False)
+    assert teed.observed == bare.observed
+    (line,) = [each for each in teed.lines if each["record"] == "a line"]
+    assert {key: line[key] for key in ("traceId", "spanId", "sampled", "xrayTraceId", "invocationId")} == {
+        "traceId": root[2:].replace("-", ""),
+        "spanId": "53995c3f42cd8ad8",
+        "sampled": False,
+        "xrayTraceId": root,
+        "invocationId": "attempt-1",
+    }
