@@ -20,9 +20,10 @@ from log_capture.sending.source import Source
 
 LINES = 2_000
 ROUNDS = 30
+#: Of about 100 bytes.
 TEXTS = {
-    "text, 100 bytes": b"2026-11-23 order 17 accepted for customer 4711 after 23 ms, nothing else of note, a line as many",
-    "JSON, 100 bytes": b'{"level":"debug","message":"order accepted for customer 4711","order":17,"ms":23.25,"pad":"xxxx"}',
+    "text": b"2026-11-23 order 17 accepted for customer 4711 after 23 ms, nothing else of note, as many lines",
+    "JSON": b'{"level":"debug","message":"order accepted for customer 4711","order":17,"ms":23.25,"p":"xx"}',
 }
 RULES = Rules("INFO", True, [("error", "")])
 #: How they end: whether lines wait, and the outcome of their invocation.
