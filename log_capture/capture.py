@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .envelope.filters import Filters
     from .envelope.holding import Holding, Rules
     from .journal.journal_file import LeftBehind
+    from .sending.copies import Copies, Copying
     from .sending.loop import Watch
     from .taps.fd_tail import FdTail
 
@@ -100,6 +101,14 @@ class Capture:
             config.streams, environ=environ, requested=config.client, role_arn=config.role_arn, report=report
         )
         self._delivery = Delivery(self._targets, report=report)
+        self._copies: Copies | None = None
+        self._copy_delivery: Delivery | None = None
+        if config.stream_errors:
+            targets = make_targets(
+                config.stream_errors, environ=environ, requested=config.client, role_arn=config.role_arn, report=report
+            )
+            self._targets = [*self._targets, *targets]
+            self._copy_delivery = Delivery(targets, report=report)
         self.shipper = self._make_shipper()
         self._counted: tuple[float, ...] = (0, 0, 0, 0, 0)
 
@@ -258,6 +267,8 @@ class Capture:
         memory = private(HEADER_BYTES + self._config.buffer_bytes)
         self.journal.renew(memory, environment=self.environment, mirror=self._file)
         self._delivery.forget()
+        if self._copy_delivery is not None:
+            self._copy_delivery.forget()
         if forked or self.shipper.halt():
             self.shipper.close()
         self.shipper = self._make_shipper()
@@ -327,8 +338,10 @@ class Capture:
     def _make_shipper(self) -> Shipper:
         config = self._config
         linger_ms = config.batch_age_ms if config.flush == "batched" else config.linger_ms
+        copying = self._make_copying()
+        renderer = self._renderer(self.environment)
         return Shipper(
-            [Source(self.journal, self._renderer(self.environment), self._packer, holding=self._make_holding())],
+            [Source(self.journal, renderer, self._packer, holding=self._make_holding(), copies=self._copies)],
             self._delivery,
             linger_s=max(linger_ms, 1) / 1000,
             patience_s=config.flush_timeout_ms / 1000,
@@ -337,7 +350,17 @@ class Capture:
             report=self._report,
             gather=self._copy_native,
             on_deadline=self._on_deadline,
+            copying=copying,
         )
+
+    def _make_copying(self) -> Copying | None:
+        """`FIRETEE_STREAM_ERRORS`: what also goes to a second stream."""
+        if self._copy_delivery is None:
+            return None
+        from .sending.copies import Copies, Copying  # at boot, but only where they are wanted
+
+        self._copies = Copies(self._packer, self._report)
+        return Copying(self._copies, self._copy_delivery, report=self._report)
 
     def _copy_native(self) -> None:
         if self.fd_tail is not None:
@@ -407,7 +430,13 @@ class Capture:
                 found.discard()
 
         return Source(
-            journal, renderer, self._packer, start=journal.start, discard=discard, holding=self._make_holding()
+            journal,
+            renderer,
+            self._packer,
+            start=journal.start,
+            discard=discard,
+            holding=self._make_holding(),
+            copies=self._copies,
         )
 
     def statistics(self) -> Mapping[str, float]:

@@ -36,6 +36,7 @@ class Config:
     """
 
     streams: tuple[str, ...]  # names or ARNs
+    stream_errors: tuple[str, ...]  # the same, for copies of what failed
     flush: str  # before-return, after-return or batched
     flush_timeout_ms: int
     linger_ms: int
@@ -93,6 +94,7 @@ class Config:
         "redact_keys",
         "release",
         "role_arn",
+        "stream_errors",
         "streams",
         "tags",
     )
@@ -250,6 +252,7 @@ _LEAST_BUFFER, _MOST_BUFFER = 65_536, 536_870_912
 
 SETTINGS = (
     Setting("FIRETEE_STREAM", "", _streams, field="streams", fallback="KINESIS_DELIVERY_STREAM"),
+    Setting("FIRETEE_STREAM_ERRORS", "", _streams),
     Setting("FIRETEE_FLUSH", "before-return", _one_of("before-return", "after-return", "batched")),
     Setting("FIRETEE_FLUSH_TIMEOUT_MS", "2000", _whole("milliseconds", 0, _DAY_MS)),
     Setting("FIRETEE_LINGER_MS", "1000", _whole("milliseconds", 1, _DAY_MS)),

@@ -13,6 +13,7 @@ from firetee.cloud import arns, layers, recognise, settings, streams
 from firetee.cloud.arns import Stream
 from firetee.cloud.aws import Cloud
 from firetee.cloud.errors import EXIT_FAILED, EXIT_USAGE, CloudError, explain, is_missing
+from firetee.cloud.wiring import ERRORS_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def check(cloud: Cloud, asked: Asked, *, force: bool = False) -> None:
     texts = [each.strip() for each in asked.stream.split(",") if each.strip()]
     if not texts:
         found.append(Problem("No delivery stream is named.", "Give --stream NAME.", EXIT_USAGE))
-    for text in texts:
+    texts += [each.strip() for each in asked.settings.get(ERRORS_VARIABLE, "").split(",") if each.strip()]
+    for text in dict.fromkeys(texts):
         found += _stream(cloud, text, asked)
     found = [each for each in found if each.certain or not force]
     if found:

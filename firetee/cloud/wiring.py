@@ -16,6 +16,7 @@ from firetee.cloud.undo import UndoRecord
 WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 CHAIN_VARIABLE = "FIRETEE_EXEC_WRAPPER"
 STREAM_VARIABLE = "FIRETEE_STREAM"
+ERRORS_VARIABLE = "FIRETEE_STREAM_ERRORS"
 PREFIX = "FIRETEE_"
 EXEC_WRAPPER = "/opt/bin/exec-wrapper"
 LAYER_NAME = "firetee"
@@ -33,9 +34,10 @@ class Wiring(NamedTuple):
 
 
 def named_streams(env: Mapping[str, str]) -> list[str]:
-    """The streams that the function's variables name."""
+    """The streams that the function's variables name, each once: what its role must be allowed to put records into."""
     text = env.get(STREAM_VARIABLE) or env.get("KINESIS_DELIVERY_STREAM") or ""
-    return [each.strip() for each in text.split(",") if each.strip()]
+    texts = f"{text},{env.get(ERRORS_VARIABLE, '')}" if text.strip() else ""
+    return list(dict.fromkeys(each.strip() for each in texts.split(",") if each.strip()))
 
 
 def is_ours(layer_version_arn: str, layer_name: str = LAYER_NAME, known: Collection[str] = ()) -> bool:

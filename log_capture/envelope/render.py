@@ -34,6 +34,10 @@ WRITTEN = frozenset(("function", "extension"))
 #: The envelope's type of a line in CloudWatch's embedded metric format.
 METRICS = "function.emf"
 
+#: Events that are told only when something is wrong, and those that tell how something ended.
+_TROUBLE = frozenset(("firetee.timeoutWarning", "firetee.processDied", "platform.logsDropped"))
+_ENDS = frozenset(("platform.initRuntimeDone", "platform.runtimeDone", "platform.restoreRuntimeDone"))
+
 #: What must be escaped in a JSON string (RFC 8259, section 7), and what of it is rare, as tables for `bytes.translate`:
 #: it returns the very same object if nothing is marked, in a fifth of the time that a search by `re` takes.
 _MARK_ESCAPED = bytes.maketrans(bytes(range(32)) + b'"\\', b"\xff" * 34)
@@ -96,6 +100,8 @@ class Renderer:
         self._seconds = ("", "")
         self._tail = _tail(function, version, environment, tags)
         self._render = self._render_json if format == "json" else self._render_text
+        #: Failures are collected here, too, as they are sent: set by who wants them.
+        self.failures: list[bytes] | None = None
 
     def render_many(self, lines: Iterable[Line], seq: int, out: list[bytes]) -> int:
         """Append to `out` one element for each line that is sent (for a too long line one for each part).
@@ -111,6 +117,7 @@ class Renderer:
         # local, what was the same in the line before is not looked up again (`is` spares hashing a tuple), and a text
         # is escaped only if it must be.
         append = out.append
+        failures = self.failures
         shapes = self._shapes
         max_bytes = self._max_bytes
         parse_json = self._parse_json
@@ -166,9 +173,14 @@ class Renderer:
             if len(line) <= max_bytes:
                 append(line)
                 seq += 1
+                if failures is not None and _is_failure(kind, level, text):
+                    failures.append(line)
             else:
+                before = len(out)
                 around = self._shape(kind, stream, level, context, is_object=False)
                 seq = self._render_parts(b"%b%06d%b" % (second_text, micros, around[0]), text, around[1], seq, out)
+                if failures is not None and _is_failure(kind, level, text):
+                    failures += out[before:]
         return seq
 
     def _render_parts(self, head: bytes, text: str, tail: bytes, seq: int, out: list[bytes]) -> int:
@@ -197,6 +209,11 @@ class Renderer:
             pieces = [line] if len(line) <= self._max_bytes else _cut(text + "\n", self._max_bytes, _bytes)
             out.extend(pieces)
             seq += len(pieces)
+            if self.failures is not None:
+                record = parse(text) if self._parse_json else None
+                known = level or (level_of_text(text) if stream == "log" else None)
+                if _is_failure("function", (record is not None and level_of_record(record)) or known, text):
+                    self.failures += pieces
         return seq
 
     def _understand(
@@ -248,6 +265,13 @@ class Renderer:
         shape = _bytes(head), _bytes(quote + known + context) + self._tail
         self._shapes[kind, stream, level, context, is_object] = shape
         return shape
+
+
+def _is_failure(kind: str, level: str | None, text: str) -> bool:
+    """Whether somebody should look at a line: an error's level, or an event that says that something failed."""
+    if level == "ERROR" or level == "CRITICAL":
+        return True
+    return kind in _TROUBLE or (kind in _ENDS and '"status":"success"' not in text)
 
 
 def has_metrics(metadata: object) -> bool:

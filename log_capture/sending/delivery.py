@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..envelope.pack import Record
     from .client import Client
+    from .copies import Copies
     from .source import Source
 
 #: What Firehose answers for a record that it may take next time (API reference, PutRecordBatchResponseEntry).
@@ -97,7 +98,7 @@ class Delivery:
 
     def send(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Copies],
         deadline: float,
         pause: Callable[[float], None],
         *,
@@ -121,7 +122,7 @@ class Delivery:
 
     def _empty(
         self,
-        source: Source,
+        source: Source | Copies,
         deadline: float,
         pause: Callable[[float], None],
         tries: int,
@@ -192,7 +193,7 @@ class Delivery:
             target.proven = True
         return codes
 
-    def _settle(self, source: Source, batch: Sequence[Record], codes: Sequence[str | None]) -> bool:
+    def _settle(self, source: Source | Copies, batch: Sequence[Record], codes: Sequence[str | None]) -> bool:
         """Note what was taken; True if anything was. A record that will never be taken is given up."""
         taken = [code is None for code in codes]
         if not all(taken):
@@ -222,7 +223,7 @@ class Delivery:
 
     # ---- a batch that Firehose refuses as a whole, for what is in it ------------------------------------------------
 
-    def _without_the_culprits(self, source: Source, batch: Sequence[Record], deadline: float) -> bool:
+    def _without_the_culprits(self, source: Source | Copies, batch: Sequence[Record], deadline: float) -> bool:
         """Send the batch in halves, down to single records; give up those refused alone. False if none was settled."""
         target = self.targets[0]
         guilty: dict[int, str] = {}
@@ -255,7 +256,7 @@ class Delivery:
         source.settle([index in taken or index in guilty for index in range(len(batch))])
         return bool(taken or guilty)
 
-    def _give_up(self, source: Source, record: Record, code: str) -> None:
+    def _give_up(self, source: Source | Copies, record: Record, code: str) -> None:
         data, lines = record
         source.note_given_up(record, code)
         self._report(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
+    from .copies import Copying
     from .source import Source
 
     T = TypeVar("T")
@@ -26,7 +27,7 @@ class Sender:
     """Sends what the `sources` hold by `delivery`; one thread sends, others ask.
 
     `find_sources()` returns what dead processes left since it was last called. `pause(seconds)` sleeps between tries;
-    `on_taken()` is called when something was taken. `report` tells the user a line.
+    `on_taken()` is called when something was taken. `report` tells the user a line. `copying` sends to a second stream.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Sender:
         pause: Callable[[float], None],
         on_taken: Callable[[], None],
         report: Callable[[str], None],
+        copying: Copying | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
+        self._copying = copying
         self._sources = sources
         self._delivery = delivery
         self._find_sources = find_sources
@@ -100,18 +103,22 @@ class Sender:
 
     def abort(self) -> None:
         """Make the request in flight fail, and wait until it has."""
-        self._delivery.abort()
+        self.give_up()
         self._sending.wait(_ABORT_S)
 
     def give_up(self) -> None:
         """Make the request in flight fail, without waiting."""
         self._delivery.abort()
+        if self._copying is not None:
+            self._copying.abort()
 
     # ---- the thread that sends -------------------------------------------------------------------------------------
 
     def warm_up(self) -> None:
         """Make the clients ready, without network."""
         self._delivery.warm_up()
+        if self._copying is not None:
+            self._copying.warm_up()
 
     def adopt(self) -> None:
         """Put what dead processes left in front of what is ours."""
@@ -182,6 +189,8 @@ class Sender:
                 self._taken_lines += source.lines
                 self._taken_bytes += source.bytes
                 source.discard()
+        if self._copying is not None:
+            self._copying.send(deadline, self._pause)
         return sent
 
     def _deliver(self, deadline: float, *, tries: int, probe: bool = False, everything: bool = False) -> bool:

@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .copies import Copying
     from .delivery import Delivery
     from .loop import Watch
     from .source import Source
@@ -60,6 +61,7 @@ class Shipper:
         report: Callable[[str], None],
         gather: Callable[[], None] = _nothing,
         on_deadline: Callable[[], None] = _nothing,
+        copying: Copying | None = None,
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._loop = Loop(begin=self._begin, next_at=self._next_at, turn=self._turn, failed=failed)
@@ -70,6 +72,7 @@ class Shipper:
             pause=self._loop.pause,
             on_taken=self._loop.look_whether_it_is_enough,
             report=report,
+            copying=copying,
             wall_clock=wall_clock,
         )
         self._breaker = self._sender.breaker

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..envelope.pack import Packer, Record
     from ..envelope.render import Renderer
     from ..journal.dead_journal import DeadJournal
+    from .copies import Copies
 
 #: How much of the journal is rendered at a time (a choice: with the envelope it fills one call of 4 MiB at most).
 BLOCK_BYTES = 1 << 20
@@ -47,6 +48,7 @@ class Source:
         discard: Callable[[], None] | None = None,
         kept_bytes: int = KEPT_BYTES,
         holding: Holding | None = None,
+        copies: Copies | None = None,
     ) -> None:
         self.journal = journal
         self.discard = discard
@@ -54,6 +56,9 @@ class Source:
         self._packer = packer
         self._kept_bytes = kept_bytes
         self._holding = holding
+        self._copies = copies
+        if copies is not None:
+            renderer.failures = []
         self._commit = start or Commit(0, 0, 0, b"")
         self._settled = self._commit.settled  # lines that ended before it were delivered by a process that is dead
         self._seq = self._commit.seq
@@ -158,6 +163,9 @@ class Source:
         rendered: list[bytes] = []
         first = self._seq
         seq = self._seq = self._renderer.render_many(lines, first, rendered)
+        if self._copies is not None and self._renderer.failures:
+            self._copies.add(self._renderer.failures)
+            self._renderer.failures = []
         acked = max(seq, self._skip_below)
         oldest = assembler.oldest
         position, context = assembler.position, assembler.context.encode()

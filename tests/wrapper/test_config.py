@@ -16,6 +16,7 @@ OTHER_ARN = "arn:aws-cn:firehose:cn-north-1:123456789012:deliverystream/other"
 
 DEFAULTS: dict[str, Any] = {
     "streams": (),
+    "stream_errors": (),
     "flush": "before-return",
     "flush_timeout_ms": 2000,
     "linger_ms": 1000,

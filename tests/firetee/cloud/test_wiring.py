@@ -115,3 +115,9 @@ def test_variables_beyond_4_kb_are_refused_and_the_longest_is_named() -> None:
     assert problem is not None
     assert "the longest is BIG" in problem[1]
     assert wiring.too_large(Wiring({"BIG": "x" * (4096 - len('{"BIG":""}'))}, ())) is None
+
+
+def test_the_second_stream_for_errors_is_one_that_the_role_must_be_allowed_and_doctor_looks_at() -> None:
+    env = {"FIRETEE_STREAM": "logs, more", "FIRETEE_STREAM_ERRORS": "alerts,logs"}
+    assert wiring.named_streams(env) == ["logs", "more", "alerts"]
+    assert wiring.named_streams({"FIRETEE_STREAM_ERRORS": "alerts"}) == [], "firetee does not run without the first"

@@ -695,6 +695,7 @@ def test_json_is_json_also_when_it_fails(
         (("--stream", STREAM_ARN.replace("app-logs", "nope")), ("There is no delivery stream nope",), 1),
         (("--stream", STREAM_ARN.replace("eu-west-1", "eu-wset-1")), ("not a region", "Did you mean eu-west-1?"), 1),
         (("--stream", ","), ("No delivery stream is named",), 2),
+        (("--set", "FIRETEE_STREAM_ERRORS=app-log"), ("no delivery stream app-log", "Did you mean app-logs?"), 1),
         (("--set", "FIRETEE_FLUSH=after-retrun"), ("FIRETEE_FLUSH='after-retrun'", "Did you mean after-return?"), 2),
         (("--set", "FIRETEE_LINGER_MS=soon"), ("not a whole number of milliseconds",), 2),
         (("--set", "FIRETEE_REDACT=ok;;("), ("FIRETEE_REDACT='(' is not a regular expression",), 2),
