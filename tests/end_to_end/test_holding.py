@@ -147,6 +147,26 @@ def test_a_child_that_the_function_forks_sends_what_it_writes(stage: Stage) -> N
     assert set(sent(lines)) == {"child"}
 
 
+def test_what_another_thread_writes_belongs_to_the_invocation_that_runs(stage: Stage) -> None:
+    source = """
+        import logging, threading
+        go, done = threading.Event(), threading.Event()
+        def late():
+            go.wait()
+            print("between")
+            done.set()
+        threading.Thread(target=late, daemon=True).start()
+        def handler(event, context):
+            if event["n"] == 2:
+                go.set()
+                done.wait()
+                logging.error("bad")
+            print("in", event["n"])
+    """
+    lines = stage.run(source, [{"n": 1}, {"n": 2}, {"n": 3}], env={"FIRETEE_HOLD": "unlevelled"}).lines
+    assert sent(lines) == ["bad", "between", "in 2"]
+
+
 def table() -> list[tuple[str, list[str]]]:
     """The table of cases in docs/keeping.md."""
     text = (Path(__file__).parents[2] / "docs" / "keeping.md").read_text(encoding="utf-8")

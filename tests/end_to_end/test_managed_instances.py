@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -53,6 +54,22 @@ def test_each_worker_sends_its_own_lines_with_its_own_ids(stage: Stage) -> None:
     assert len(environments) == len({pid for pid, _ in answers}) > 1
     assert len({line["environment"] for line in lines}) == 3
     assert "[firetee]" not in stderr
+
+
+@pytest.mark.forked_workers
+def test_each_worker_decides_for_itself_what_its_lines_were_worth(stage: Stage) -> None:
+    source = """
+        import logging
+        def handler(event, context):
+            print("held", event["name"])
+            if event["name"] in ("w2", "w5"): logging.error("bad %s", event["name"])
+            return [0, context.aws_request_id]
+    """
+    with managed(stage, textwrap.dedent(source), workers=2, env={"FIRETEE_HOLD": "unlevelled"}) as instance:
+        invoke(instance, 6)
+        lines = function_lines(instance)
+    texts = [line["record"] if isinstance(line["record"], str) else line["record"]["message"] for line in lines]
+    assert sorted(texts) == ["bad w2", "bad w5", "held w2", "held w5"]
 
 
 @pytest.mark.forked_workers
