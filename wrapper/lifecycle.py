@@ -172,9 +172,11 @@ class Lifecycle:
         capture.wait_until = self._wait_until()
         capture.look_after_journal()
         request_id, trace_id = event.invoke_id, event.x_amzn_trace_id
-        self._status, self._started, self._request_id, self._sampled = "success", now, request_id, _sampled(trace_id)
+        self._status, self._started, self._request_id = "success", now, request_id
         tenant_id = getattr(event, "tenant_id", None)
         ids = {**trace.fields(event), **durable.fields(getattr(event, "event_body", None), sys.modules)}
+        sampled = ids.get("sampled")
+        self._sampled = sampled if isinstance(sampled, bool) else None
         capture.set_context(context_fragment(request_id, ids, tenant_id, self._invocations == 1))
         if self._events is not None:
             capture.event(*self._events.start(request_id, trace_id, tenant_id))
@@ -315,12 +317,6 @@ class Lifecycle:
 
     def _tap_frames(self, sink: Any) -> None:
         sink.file = self._capture.tee.frames(sink.file)
-
-
-def _sampled(trace_id: str | None) -> bool | None:
-    """The flag in X-Ray's header; None without one."""
-    found = (trace_id or "").partition("Sampled=")[2][:1]
-    return found == "1" if found in ("0", "1") and found else None
 
 
 def _error_type(args: Any, kwargs: Any) -> str | None:

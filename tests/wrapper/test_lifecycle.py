@@ -267,6 +267,23 @@ def test_what_was_waited_for_is_taken_off_the_rest_of_the_invocation_s_budget() 
     assert play.capture.shipper.deadlines[0] - monotonic() <= 0.501
 
 
+def test_how_an_invocation_ended_is_noted_once_and_before_its_flush() -> None:
+    play = Play()
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    play.next("r1", client_context=f'{{"w3c":{{"traceparent":"{traceparent}"}}}}')
+    play.answer()
+    play.next("r2")
+    play.call(play.lifecycle.around_error, "<error>", None, "r2", '{"errorType": "ValueError"}')
+    play.next("r3")
+    play.answer()
+    assert [(status, how["request_id"], how["cold"], how["sampled"]) for status, how in play.capture.outcomes] == [
+        ("success", "r1", True, True),
+        ("error", "r2", False, None),
+        ("success", "r3", False, None),
+    ]
+    assert all(0 <= how["duration_ms"] < 60_000 for _, how in play.capture.outcomes)
+
+
 def test_sigterm_drains_and_says_that_an_invocation_timed_out() -> None:
     play = Play()
     play.next(left_s=0.1)
