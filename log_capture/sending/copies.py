@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How often a batch of copies is tried within one flush (a choice: an invocation waits for it).
 _TRIES = 2
+#: How long a probe may last (a choice, as for the first stream: an invocation waits for it).
+_PROBE_S = 0.2
 #: How many bytes of copies wait at most (a choice: a call of PutRecordBatch takes as many).
 WAITING_BYTES = 4 << 20
 
@@ -100,13 +102,20 @@ class Copying:
         breaker = self._breaker
         if self.copies.empty or monotonic() >= deadline or (breaker.is_open and not breaker.probe_due):
             return
-        if self._delivery.send([self.copies], deadline, pause, tries=_TRIES, probe=breaker.is_open):
+        if breaker.is_open:
+            until = min(deadline, monotonic() + _PROBE_S)
+            if not self._delivery.send([self.copies], until, pause, tries=1, probe=True):
+                self._failed()
+                return
             breaker.succeeded()
-            return
+        if not self._delivery.send([self.copies], deadline, pause, tries=_TRIES):
+            self._failed()
+
+    def _failed(self) -> None:
         error = self._delivery.error
         if error is None or self._delivery.only_slow:
             return
-        breaker.failed()
+        self._breaker.failed()
         trouble = error.code if error.kind == REFUSED else error.kind
         if trouble not in self._reported:
             self._reported.add(trouble)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _ABORT_S = 0.1
 
 
+def _always() -> bool:
+    return True
+
+
 class Sender:
     """Sends what the `sources` hold by `delivery`; one thread sends, others ask.
 
@@ -43,6 +47,7 @@ class Sender:
         wall_clock: Callable[[], float] = time,
     ) -> None:
         self._copying = copying
+        self._is_aborted = False  # what is being sent
         self._sources = sources
         self._delivery = delivery
         self._find_sources = find_sources
@@ -107,7 +112,8 @@ class Sender:
         self._sending.wait(_ABORT_S)
 
     def give_up(self) -> None:
-        """Make the request in flight fail, without waiting."""
+        """Make the request in flight fail, without waiting, and none follow it."""
+        self._is_aborted = True
         self._delivery.abort()
         if self._copying is not None:
             self._copying.abort()
@@ -153,7 +159,7 @@ class Sender:
             if may_still():
                 deadline = monotonic() + patience_s
                 deadline = min(deadline, until or deadline)
-                if (not was_open or self._is_back(deadline)) and self._send_all(deadline, 1, False):
+                if (not was_open or self._is_back(deadline)) and self._send_all(deadline, 1, False, may_still):
                     self.breaker.succeeded()
 
         self._exclusively(step)
@@ -165,6 +171,7 @@ class Sender:
     def _exclusively(self, step: Callable[[], T]) -> T:
         """Take a step in which requests are in flight."""
         self.in_flight = True
+        self._is_aborted = False
         try:
             return self._sending.hold(step)
         finally:
@@ -178,7 +185,7 @@ class Sender:
             self._open_breaker()
         return back
 
-    def _send_all(self, deadline: float, tries: int, everything: bool) -> bool:
+    def _send_all(self, deadline: float, tries: int, everything: bool, may_still: Callable[[], bool] = _always) -> bool:
         """Send all sources, the dead processes' first, and let go of those that are finished."""
         if self.may_leave_more:
             self.adopt()
@@ -189,7 +196,7 @@ class Sender:
                 self._taken_lines += source.lines
                 self._taken_bytes += source.bytes
                 source.discard()
-        if self._copying is not None:
+        if self._copying is not None and not self._is_aborted and may_still():
             self._copying.send(deadline, self._pause)
         return sent
 
