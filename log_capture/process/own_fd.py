@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posix
 from fcntl import F_DUPFD_CLOEXEC, fcntl
+from select import POLLOUT, poll
 
 from .guard import is_ours
 
@@ -37,6 +38,13 @@ def raised(fd: int) -> int:
         return fd
     posix.close(fd)
     return high
+
+
+def wait_for_room(fd: int) -> None:
+    """Wait until a descriptor that does not block can be written to."""
+    waiting = poll()
+    waiting.register(fd, POLLOUT)
+    waiting.poll()
 
 
 def pipe() -> tuple[OwnFd, OwnFd]:

@@ -27,11 +27,11 @@ import sys
 from _thread import allocate_lock, get_ident, start_new_thread
 from errno import EBADF
 from functools import partial
-from select import POLLIN, POLLOUT, poll
+from select import POLLIN, poll
 
 from ..journal.ring import STDERR, STDOUT
 from ..process.guard import is_ours
-from ..process.own_fd import OwnFd, identity, raised
+from ..process.own_fd import OwnFd, identity, raised, wait_for_room
 from ..process.own_fd import pipe as open_pipe
 from ..process.own_threads import leave_signals_to_others
 from ..process.signal_lock import SignalLock
@@ -306,7 +306,7 @@ class Children:
                         pipe.target = self._streams.renewed(pipe.target)
                     written.extend(map(posix.write, (pipe.target.fd,), (chunk[done:],)))
                 except BlockingIOError:
-                    _wait_for_room(pipe.target.fd)
+                    wait_for_room(pipe.target.fd)
                 except OSError as error:
                     if not is_ours(error):
                         raise
@@ -458,9 +458,3 @@ class _Streams:
 def _close(ends: dict[int, int]) -> None:
     for end in set(ends.values()):
         posix.close(end)
-
-
-def _wait_for_room(fd: int) -> None:
-    waiting = poll()
-    waiting.register(fd, POLLOUT)
-    waiting.poll()

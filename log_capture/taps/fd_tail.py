@@ -28,7 +28,7 @@ from functools import partial
 
 from ..journal.ring import STDERR, STDOUT
 from ..process.guard import is_ours
-from ..process.own_fd import raised
+from ..process.own_fd import raised, wait_for_room
 from ..process.signal_lock import SignalLock
 from .spool import READ_BYTES, Spool, path_of, unlink
 
@@ -362,16 +362,8 @@ def _write_all(fd: int, data: bytes) -> None:
         try:
             left = left[posix.write(fd, left) :]
         except BlockingIOError:
-            _wait_for_room(fd)
+            wait_for_room(fd)
         except OSError as error:
             if not is_ours(error):
                 raise
             return  # nobody reads it any more
-
-
-def _wait_for_room(fd: int) -> None:
-    from select import POLLOUT, poll
-
-    waiting = poll()
-    waiting.register(fd, POLLOUT)
-    waiting.poll()
