@@ -123,7 +123,11 @@ def test_both_streams_get_an_error_in_one_flush() -> None:
 
 def test_no_request_to_the_second_stream_follows_one_that_was_aborted() -> None:
     """Who aborted it waits for no other: the environment may be frozen next."""
-    both = Both(both.sender.give_up)
+
+    def give_up() -> None:
+        both.sender.give_up()
+
+    both = Both(give_up)
     both.sender.send(monotonic() + PATIENCE_S)
     assert both.second.client.puts == []
     assert both.second.client.aborted.is_set()
