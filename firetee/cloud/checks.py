@@ -438,7 +438,10 @@ def check_cloudwatch(facts: Facts) -> Iterator[Finding]:
         )
     elif facts.may_log in {"implicitDeny", "explicitDeny"}:
         yield Finding(
-            "cloudwatch", FINE, "the role may not write to CloudWatch Logs: lines are in the stream's bucket only"
+            "cloudwatch",
+            FINE,
+            "the role may not write to CloudWatch Logs: lines are where the stream leads, only; metrics in the embedded "
+            "metric format (Powertools' Metrics and the like), which CloudWatch makes of lines, stop without a word",
         )
     elif facts.may_log:
         yield Finding(

@@ -188,3 +188,8 @@ def test_wrong_values_and_misspelt_names_are_found_by_the_layers_own_reading() -
     assert settings.unknown(variables) == ("FIRETEE_STREEM",)
     levels = [each.level for each in examine(Facts(FUNCTION, setting_problems=problems))]
     assert PROBLEM in levels
+
+
+def test_where_nothing_goes_to_cloudwatch_it_is_said_that_embedded_metrics_stop() -> None:
+    (finding,) = [each for each in examine(facts()) if each.check == "cloudwatch"]
+    assert "embedded metric format" in finding.message
