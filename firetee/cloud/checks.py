@@ -440,7 +440,7 @@ def check_cloudwatch(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "cloudwatch",
             FINE,
-            "the role may not write to CloudWatch Logs: lines are where the stream leads, only; metrics in the embedded "
+            "the role may not write to CloudWatch Logs: lines are where the stream leads only; metrics in the embedded "
             "metric format (Powertools' Metrics and the like), which CloudWatch makes of lines, stop without a word",
         )
     elif facts.may_log:
