@@ -78,12 +78,13 @@ class Capture:
         self._said_problem: str | None = None
         self._say_problem()
         self.environment = new_environment()
+        batch_bytes = min(config.batch_bytes, config.buffer_bytes // 4)  # before it is full
         self.journal = Journal(
             private(HEADER_BYTES + config.buffer_bytes),
             environment=self.environment,
             mirror=self._file,
             nudge=self._hurry,
-            watermark=config.batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
+            watermark=batch_bytes if config.flush == "batched" else config.buffer_bytes // 8,
         )
         blocking = config.overflow == "block"
         self._ample = config.buffer_bytes - 2 * HEADER_BYTES

@@ -54,8 +54,13 @@ def firehose() -> Iterator[Firehose]:
 
 
 @pytest.fixture
-def process(firehose: Firehose, tmp_path: Path) -> Iterator[Process]:
-    made = Process(firehose, tmp_path)
+def settings() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture
+def process(firehose: Firehose, tmp_path: Path, settings: dict[str, str]) -> Iterator[Process]:
+    made = Process(firehose, tmp_path, **settings)
     yield made
     made.capture.close()
     made.capture.shipper.close()
@@ -125,3 +130,16 @@ def test_renewed_the_same_streams_write_for_a_new_environment(process: Process, 
     assert (old["environment"], old["seq"]) == (before, 0)
     assert (new["environment"], new["seq"]) == (process.capture.environment, 0)
     assert process.capture.environment != before
+
+
+@pytest.mark.parametrize("settings", [{"FIRETEE_FLUSH": "batched"}])
+def test_batched_lines_are_sent_before_a_small_journal_is_full(process: Process, firehose: Firehose) -> None:
+    """FIRETEE_BATCH_BYTES is larger than the whole journal here."""
+    process.capture.shipper.resume(0.0, 0.0)
+    for number in range(100):
+        print(f"{number:01000}", file=process.sys.stdout, flush=True)
+        if number % 10 == 9:  # as slow as Firehose is
+            process.capture.shipper.prepare(PATIENCE_S)
+    assert process.flush()
+    assert process.capture.journal.dropped_lines == 0
+    assert [int(line["record"]) for line in firehose.lines()] == list(range(100))
