@@ -69,7 +69,7 @@ SUITES: dict[str, Suite] = {
         only="src/gevent/tests",
     ),
     "joblib": Suite(
-        ("joblib/test/test_logger.py", "joblib/test/test_memory.py", "joblib/test/test_parallel.py"),
+        ("joblib/test/test_logger.py", "joblib/test/test_memory.py", "joblib/test/test_testing.py"),
         (*_ALONE, "-k", "not jupyter"),
         only="joblib/test",
     ),
