@@ -3,7 +3,7 @@
 What is hidden errs towards too much: nothing says where a value without quotes ends.
 
 * In a JSON object, the value of each key of that name, at any depth: whatever it is, it becomes ``"***"``. Strings in
-  it are searched as text.
+  it, other keys too, are searched as text.
 * In text, what follows the name, a ``=`` or ``:`` between them: a value in quotes (of Python, of JSON, of JSON in a
   string of JSON) or brackets to its end; after ``=`` a word, up to a blank or one of ``,;&``, and the rest of the line
   if it begins with a scheme of HTTP authorization; after ``:`` the rest of the line.
@@ -71,9 +71,8 @@ class SecretKeys:
             if token[0][0] != '"':
                 continue
             value = scanstring(token[0], 1)[0]
-            if index < len(tokens) and tokens[index][0] == ":":
-                if value.lower() not in self._names:
-                    continue
+            is_key = index < len(tokens) and tokens[index][0] == ":"
+            if is_key and value.lower() in self._names:
                 last = self._end_of_value(tokens, index + 1)
                 start, end, shown = tokens[index + 1].start(), tokens[last].end(), MASK
                 index = last + 1
@@ -113,7 +112,11 @@ class SecretKeys:
         while (key := self._key.search(text, position)) is not None:
             start = key.end()
             quote = self._opening.match(text, start)
-            if quote is not None:
+            if quote is not None and not quote[1] and text.startswith(quote[2] * 3, quote.start(2)):
+                start = quote.end() + 2
+                end = text.find(quote[2] * 3, start)
+                end = end if end >= 0 else len(text)
+            elif quote is not None:
                 start = quote.end()
                 end = _closing_quote(text, start, quote[2], len(quote[1]))
             elif text[start : start + 1] in _CLOSING:

@@ -27,6 +27,10 @@ KEYS = SecretKeys(["password", "Authorization"])
         ('password="two words" user=bob', 'password="***" user=bob'),
         ("password='it\\'s' user=bob", "password='***' user=bob"),
         ('password="never closed', 'password="***'),
+        ("password='''it's \nthis''', n=1", "password='''***''', n=1"),
+        ('password="""x "y" z""" user=bob', 'password="""***""" user=bob'),
+        ('password="""never closed" user=bob', 'password="""***'),
+        ('password="", user="bob"', 'password="", user="bob"'),
         ("{'password': 'x y', 'n': 1}", "{'password': '***', 'n': 1}"),
         ("{'password': b'x', 'n': 1}", "{'password': b'***', 'n': 1}"),
         ("User(password={'a': ['}']}, n=1)", "User(password=***, n=1)"),
@@ -56,6 +60,7 @@ def test_in_text_the_value_goes_and_the_rest_stays(text: str, expected: str | No
     [
         ({"password": "x", "user": "bob"}, {"password": "***", "user": "bob"}),
         ({"a": [{"PASSWORD": 5}]}, {"a": [{"PASSWORD": "***"}]}),
+        ({"/login?password=x&n=1": {"hits": 2}}, {"/login?password=***&n=1": {"hits": 2}}),
         ({"password": {"deep": ["x"]}, "n": 1}, {"password": "***", "n": 1}),
         ({"password": None, "n": []}, {"password": "***", "n": []}),
         ({"message": "login password=x"}, {"message": "login password=***"}),
