@@ -72,5 +72,5 @@ def test_a_second_stream_that_takes_nothing_costs_one_line_and_nothing_of_the_fi
 def test_a_first_stream_that_takes_nothing_does_not_keep_errors_from_the_second(stage: Stage) -> None:
     stage.firehose.add_stream(SECOND)
     stage.firehose.always(Step("server_error"), STREAM)
-    stage.run(SOURCE, [{"n": 1}], env={**ENV, "FIRETEE_FLUSH_TIMEOUT_MS": "500"}, shutdown=False)
+    stage.run(SOURCE, [{"n": 1}], env={**ENV, "FIRETEE_FLUSH_TIMEOUT_MS": "5000"}, shutdown=False)
     assert "as JSON 1" in json.dumps(stage.firehose.lines(SECOND))
